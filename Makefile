@@ -1,0 +1,78 @@
+# Everything runs from .venv, made here from the pinned and hashed requirements.
+# A stamp per requirements file says that .venv holds what the file names.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+
+# A .venv that was moved, or whose Python is gone, is as stale as none.
+ifneq ($(shell $(PY) -c 'print("works")' 2>/dev/null),works)
+STALE := stale
+endif
+
+# Continuous integration runs the slow tests too.
+ifneq ($(filter-out 0 false,$(CI)),)
+SLOW ?= 1
+endif
+ifeq ($(SLOW),1)
+SELECT :=
+else
+SELECT := -m "not slow"
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-slow check bench pins stale
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(RUNTIME) ## make .venv with what the hub needs to run
+
+run: $(RUNTIME) ## start the hub (settings come from HUB_* in the environment)
+	@exec $(PY) run.py
+
+test: $(DEV) ## run the tests; SLOW=1 or CI=1 adds the slow ones, ARGS="..." goes to pytest
+	@$(PY) -m pytest $(SELECT) $(ARGS)
+
+test-slow: ## run every test, the slow ones too
+	@$(MAKE) --no-print-directory test SLOW=1
+
+check: $(DEV) ## linters, types, import contracts, documentation
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint()"
+	@$(PY) -m pytest -q tests/docs
+
+bench: $(DEV) ## print the tables that the README quotes
+	@$(PY) -m tests.bench
+
+UV_COMPILE := --universal --python-version 3.11 --only-binary :all: --generate-hashes \
+	--custom-compile-command "make pins" --no-annotate --no-emit-index-url --no-emit-find-links \
+	--quiet $(UV_ARGS)
+
+pins: ## renew both requirements files from pyproject.toml (needs uv; UV_ARGS=--upgrade for newer ones)
+	@uv pip compile pyproject.toml $(UV_COMPILE) -o requirements.txt
+	@uv pip compile pyproject.toml --extra dev -c requirements.txt $(UV_COMPILE) -o requirements-dev.txt
+
+$(PY): $(STALE)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "Could not make $(VENV); on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(RUNTIME): requirements.txt $(STALE) | $(PY)
+	@echo "Installing requirements.txt"
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+# The development pins contain the runtime pins at the same versions.
+$(DEV): requirements-dev.txt $(STALE) | $(PY)
+	@echo "Installing requirements-dev.txt"
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $(RUNTIME) $@

@@ -1,0 +1,76 @@
+"""`/api/merchants`."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.commands import merchants
+from storage.records import Merchant
+
+from .answers import json
+from .requests import body_of, principal_of, query_of, services_of
+
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+
+
+class PageQuery(Struct, forbid_unknown_fields=True):
+    """`after` is the `next` of the page before."""
+
+    after: str = ""
+    limit: Limit = 100
+
+
+class NewMerchant(Struct, forbid_unknown_fields=True):
+    name: Name
+
+
+class OneMerchant(Struct):
+    success: bool
+    merchant: Merchant
+    epoch: str
+    offset: int
+
+
+class Merchants(Struct):
+    success: bool
+    merchants: list[Merchant]
+    count: int
+    next: str | None
+    epoch: str
+    offset: int
+
+
+async def create(request: Request) -> Response:
+    """POST: make a merchant (admin)."""
+    principal = await principal_of(request)
+    services = services_of(request)
+    body = await body_of(request, NewMerchant)
+    merchant, offset = await merchants.create(services, principal, body.name)
+    return json(
+        OneMerchant(True, merchant, services.log.epoch, offset),
+        201,
+        {"Location": f"/api/merchants/{merchant.id}"},
+    )
+
+
+async def list_(request: Request) -> Response:
+    """GET: all merchants for an admin, their own for everyone else."""
+    principal = await principal_of(request)
+    services = services_of(request)
+    query = query_of(request, PageQuery)
+    offset = services.log.end
+    found = await merchants.list_(services, principal, query.after, query.limit)
+    next_ = found[-1].id if len(found) == query.limit else None
+    return json(Merchants(True, found, len(found), next_, services.log.epoch, offset))
+
+
+async def get(request: Request) -> Response:
+    """GET: one merchant."""
+    principal = await principal_of(request)
+    services = services_of(request)
+    offset = services.log.end
+    merchant = await merchants.get(services, principal, request.path_params["id"])
+    return json(OneMerchant(True, merchant, services.log.epoch, offset))

@@ -1,0 +1,56 @@
+"""Merchants: made by admins, read by whoever belongs to one."""
+
+import time
+
+from hub.auth import Principal
+from hub.protocol.errors import Forbidden, NotFound
+from hub.protocol.ids import uuid7
+from hub.protocol.times import format_ms
+from hub.services import Services
+from hub.stream.log import WriteScope
+from storage import errors, merchants
+from storage.database import Transaction
+from storage.records import Merchant
+
+
+async def create(services: Services, actor: Principal, name: str) -> tuple[Merchant, int]:
+    """Make a merchant; it and the log's offset after it.
+
+    Raises:
+        Forbidden: the actor is not an admin.
+    """
+    if actor.role != "admin":
+        raise Forbidden("only an admin's key makes merchants")
+    id_, now = uuid7(), format_ms(time.time_ns() // 1_000_000)
+
+    async def work(scope: WriteScope) -> Merchant:
+        return await merchants.insert(scope.tx, id_, name, now)
+
+    committed = await services.log.commit(work)
+    services.merchants.add(id_)
+    return committed.result, committed.offset
+
+
+async def list_(services: Services, actor: Principal, after: str, limit: int) -> list[Merchant]:
+    """A page of merchants by id: all for an admin, their own for everyone else."""
+
+    async def read(tx: Transaction) -> list[Merchant]:
+        if actor.merchant_id is None:
+            return await merchants.page(tx, after, limit)
+        return [await merchants.get(tx, actor.merchant_id)] if actor.merchant_id > after else []
+
+    return await services.database.read(read)
+
+
+async def get(services: Services, actor: Principal, id_: str) -> Merchant:
+    """One merchant.
+
+    Raises:
+        NotFound: there is none with this id, or it is another's.
+    """
+    if actor.merchant_id not in (None, id_):
+        raise NotFound("no merchant has this id")
+    try:
+        return await services.database.read(lambda tx: merchants.get(tx, id_))
+    except errors.NotFound:
+        raise NotFound("no merchant has this id") from None

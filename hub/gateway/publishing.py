@@ -1,0 +1,242 @@
+"""Events of one connection on their way to the log, and the answers on their way back.
+
+Every publish gets one ack or error; acks come in publishing order because the log answers in
+that order. What one read of the socket brought goes to the log as one publication.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hub.auth import Principal
+from hub.protocol import codec
+from hub.protocol.codec import Draft, Origin
+from hub.protocol.errors import (
+    FieldError,
+    Forbidden,
+    HubError,
+    InvalidParams,
+    Unavailable,
+    invalid,
+)
+from hub.protocol.frames import Ack, Batch, Entry, Publish
+from hub.protocol.limits import IN_FLIGHT_EVENTS
+from hub.stream.append import Outcome, RefusedWithBatch
+from hub.stream.log import EventLog, Publication
+
+_GATHERED = 256
+
+
+class Connection(Protocol):
+    """What publishing needs of its connection."""
+
+    def send(self, payloads: list[bytes]) -> None:
+        """Send text messages in one write."""
+
+    def hold(self) -> None:
+        """Read no further until `resume`: too many events wait for their commit."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+    def barrier(self) -> None:
+        """Send a ping; when its pong arrives, everything sent before the refusal has been read."""
+
+
+class Publisher:
+    """One connection's events.
+
+    Args:
+        merchants: the ids of all merchants.
+        narrowed: the one merchant for which an admin's connection acts, or None.
+    """
+
+    __slots__ = (
+        "_connection", "_drafts", "_in_flight", "_log", "_merchants", "_narrowed", "_origins",
+        "_principal", "_refs", "_refusing",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        connection: Connection,
+        principal: Principal,
+        merchants: set[str],
+        narrowed: str | None,
+    ) -> None:
+        self._log = event_log
+        self._connection = connection
+        self._principal = principal
+        self._merchants = merchants
+        self._narrowed = narrowed
+        self._origins: dict[str, Origin] = {}
+        self._drafts: list[Draft] = []
+        self._refs: list[str | None] = []
+        self._in_flight = 0
+        self._refusing = False
+
+    @property
+    def in_flight(self) -> int:
+        """Events that wait for their commit."""
+        return self._in_flight + len(self._drafts)
+
+    def publish(self, frame: Publish) -> None:
+        """Take one event; it goes out with the next `flush`.
+
+        Raises:
+            HubError: it is refused here.
+        """
+        self._drafts.append(self._draft(frame))
+        self._refs.append(frame.ref)
+        if len(self._drafts) >= _GATHERED:
+            self.flush()
+        if self.in_flight >= IN_FLIGHT_EVENTS:
+            self._connection.hold()
+
+    def batch(self, frame: Batch) -> None:
+        """Take a batch: each event on its own, or all of them when it is atomic.
+
+        Raises:
+            HubError: the batch is atomic and one of its events is refused here.
+        """
+        self.flush()
+        entries: list[Entry | None] = []
+        drafts: list[Draft] = []
+        refused: list[HubError] = []
+        for index, value in enumerate(frame.events):
+            try:
+                draft = self._draft(codec.to_publish(value))
+            except HubError as error:
+                refused.append(error.below(f"/events/{index}"))
+                id_ = value.get("id") if isinstance(value, dict) else None
+                entries.append(
+                    Entry(id_ if isinstance(id_, str) else None, error=codec.entry_error(error))
+                )
+            else:
+                drafts.append(draft)
+                entries.append(None)
+        if frame.atomic and refused:
+            raise _joined(refused)
+
+        def answer(outcomes: list[Outcome]) -> None:
+            self._settled(len(outcomes), outcomes)
+            if frame.atomic:
+                causes = [
+                    outcome.below(f"/events/{index}")
+                    for index, outcome in enumerate(outcomes)
+                    if isinstance(outcome, HubError) and not isinstance(outcome, RefusedWithBatch)
+                ]
+                if causes:
+                    error = _joined(causes)
+                    self._connection.send([codec.encode(codec.error_frame(error, frame.ref))])
+                    return
+            settled = iter(zip(drafts, outcomes, strict=True))
+            lines = [entry or entry_of(*next(settled)) for entry in entries]
+            self._connection.send([codec.encode(Ack(ref=frame.ref, events=lines))])
+
+        self._in_flight += len(drafts)
+        self._log.publish(Publication(drafts, answer, self, atomic=frame.atomic))
+        if self.in_flight >= IN_FLIGHT_EVENTS:
+            self._connection.hold()
+
+    def flush(self) -> None:
+        """Send what was gathered to the log."""
+        if not self._drafts:
+            return
+        drafts, refs = self._drafts, self._refs
+        self._drafts, self._refs = [], []
+        self._in_flight += len(drafts)
+        self._log.publish(Publication(drafts, self._answerer(drafts, refs), self))
+
+    def barrier_passed(self) -> None:
+        """The pong is here: what comes now was sent by a client that knows of the refusal."""
+        self._refusing = False
+
+    # ── on the way in ────────────────────────────────────────────────────────────────────────
+
+    def _draft(self, frame: Publish) -> Draft:
+        if self._refusing:
+            raise Unavailable("refused behind an event whose commit failed; send both again")
+        return codec.draft(frame, self._origin(frame.merchant_id))
+
+    def _origin(self, asked: str | None) -> Origin:
+        principal = self._principal
+        own = principal.merchant_id or self._narrowed
+        merchant_id = asked or own
+        if merchant_id is None:
+            raise invalid(
+                InvalidParams, "/merchant_id",
+                "an admin says whose event it is: here, or by ?merchant_id= on connecting",
+            )  # fmt: skip
+        origin = self._origins.get(merchant_id)
+        if origin is None:
+            check_may_publish(principal, merchant_id, own, self._merchants)
+            origin = self._origins[merchant_id] = principal.origin(merchant_id)
+        return origin
+
+    # ── on the way back ──────────────────────────────────────────────────────────────────────
+
+    def _answerer(
+        self, drafts: list[Draft], refs: list[str | None]
+    ) -> Callable[[list[Outcome]], None]:
+        def answer(outcomes: list[Outcome]) -> None:
+            self._settled(len(drafts), outcomes)
+            self._connection.send(
+                [
+                    codec.encode(codec.error_frame(outcome, ref, draft.id))
+                    if isinstance(outcome, HubError)
+                    else codec.encode_ack(ref, draft.id, outcome.offset, outcome.duplicate)
+                    for draft, ref, outcome in zip(drafts, refs, outcomes, strict=True)
+                ]
+            )
+
+        return answer
+
+    def _settled(self, count: int, outcomes: list[Outcome]) -> None:
+        self._in_flight -= count
+        if any(isinstance(outcome, Unavailable) for outcome in outcomes) and not self._refusing:
+            self._refusing = True
+            self._drafts, drafts = [], self._drafts
+            self._refs, refs = [], self._refs
+            self._connection.barrier()
+            if drafts:
+                behind = Unavailable("refused behind an event whose commit failed; send both again")
+                self._in_flight += len(drafts)
+                self._answerer(drafts, refs)([behind] * len(drafts))
+        if self.in_flight < IN_FLIGHT_EVENTS // 2:
+            self._connection.resume()
+
+
+def check_may_publish(
+    principal: Principal, merchant_id: str, own: str | None, merchants: set[str]
+) -> None:
+    """Check that a principal may write events of a merchant.
+
+    Args:
+        own: the only merchant for which it may, or None.
+
+    Raises:
+        Forbidden: it reads only, or the merchant is another's.
+        InvalidParams: there is no such merchant.
+    """
+    if principal.role == "viewer":
+        raise Forbidden("a viewer's key reads only; publish with a merchant, bot or admin key")
+    if own is not None and merchant_id != own:
+        raise Forbidden(
+            f"/merchant_id: this connection publishes for {own} alone; leave merchant_id out",
+            (FieldError("/merchant_id", f"must be absent or {own}"),),
+        )
+    if merchant_id not in merchants:
+        raise invalid(InvalidParams, "/merchant_id", f"no merchant has the id {merchant_id[:64]!r}")
+
+
+def entry_of(draft: Draft, outcome: Outcome) -> Entry:
+    """One event's line in the answer to several."""
+    if isinstance(outcome, HubError):
+        return Entry(draft.id, error=codec.entry_error(outcome))
+    return Entry(draft.id, offset=outcome.offset, duplicate=outcome.duplicate)
+
+
+def _joined(errors: list[HubError]) -> HubError:
+    """One refusal for an atomic batch, naming every event that is in its way."""
+    fields = tuple(field for error in errors for field in error.errors)
+    return type(errors[0])(errors[0].message, fields)

@@ -1,0 +1,326 @@
+"""One authenticated connection: what its frames mean.
+
+auth        a new credential for the same merchant and role
+subscribe   replaces the filter; yields subscribed, gap?, replay, live
+publish     an event or a batch, see `publishing`
+ping        answered by pong; any other byte proves life just as well
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from hub.auth import Principal
+from hub.protocol import codec
+from hub.protocol.codes import CloseCode
+from hub.protocol.errors import Forbidden, HubError, Unauthenticated, Unavailable
+from hub.protocol.filters import ALL, Filter
+from hub.protocol.frames import (
+    Ack,
+    Auth,
+    Batch,
+    ClientPing,
+    Connected,
+    Error,
+    Gap,
+    Limits,
+    Publish,
+    ServerControl,
+    ServerPing,
+    ServerPong,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+)
+from hub.protocol.ids import uuid7
+from hub.protocol.limits import (
+    BATCH_EVENTS,
+    DATA_BYTES,
+    HEARTBEAT_SECONDS,
+    ID_CHARS,
+    IN_FLIGHT_EVENTS,
+    MESSAGE_BYTES,
+    PROTOCOL_VERSION,
+    REF_CHARS,
+    SUBJECT_CHARS,
+)
+from hub.protocol.times import format_ms
+from hub.stream.reader import Reader, Sink
+from storage.errors import StorageError
+
+from .handshake import Opening, Wanted
+from .publishing import Publisher
+
+if TYPE_CHECKING:
+    from .gateway import Gateway
+
+log = structlog.get_logger("hub.gateway")
+
+BAD_FRAMES = 64
+"""Frames that are no JSON objects with a type, after which a connection is closed (4000)."""
+
+_LIMITS = Limits(
+    MESSAGE_BYTES, DATA_BYTES, BATCH_EVENTS, IN_FLIGHT_EVENTS, ID_CHARS, REF_CHARS, SUBJECT_CHARS
+)
+
+
+class Line(Protocol):
+    """What a session needs of its socket."""
+
+    @property
+    def sink(self) -> Sink:
+        """Where event frames are written to."""
+
+    def send(self, payloads: list[bytes]) -> None:
+        """Send text messages in one write."""
+
+    def hold(self) -> None:
+        """Read no further until `resume`."""
+
+    def resume(self) -> None:
+        """Read on, unless something else holds the line."""
+
+    def wait(self) -> None:
+        """Read no further until `proceed`: the frame at hand needs the database."""
+
+    def proceed(self) -> None:
+        """The frame at hand is done."""
+
+    def barrier(self) -> None:
+        """Send a ping whose pong reaches `Session.barrier_passed`."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame and end the connection."""
+
+
+class Session:
+    """A connection of one principal, from `connected` to its end.
+
+    Attributes:
+        id: the name under which the connection is known to operators and logs.
+        reader: its place in the log.
+    """
+
+    __slots__ = ("_bad_frames", "_gateway", "_line", "_publisher", "id", "principal", "reader")
+
+    def __init__(
+        self, gateway: "Gateway", line: Line, principal: Principal, merchant_id: str | None
+    ) -> None:
+        self.id = uuid7()
+        self.principal = principal
+        self.reader = Reader(merchant_id, line.sink, self.send)
+        self._gateway = gateway
+        self._line = line
+        self._bad_frames = 0
+        self._publisher: Publisher | None = None
+
+    def start(self, opening: Opening) -> None:
+        """Greet the client and give it the subscription that its query or its role asks for."""
+        event_log = self._gateway.log
+        principal = self.principal
+        self.reader.cursor = event_log.end
+        self.send(
+            Connected(
+                protocol=PROTOCOL_VERSION,
+                session=self.id,
+                role=principal.role,
+                merchant_id=self.reader.merchant_id,
+                epoch=event_log.epoch,
+                offset=event_log.end,
+                oldest=event_log.oldest,
+                heartbeat=HEARTBEAT_SECONDS,
+                expires_at=principal.expires_at,
+                limits=_LIMITS,
+                message="Welcome. Events follow as they happen."
+                if principal.role != "bot"
+                else "Welcome. Send events; subscribe to receive them.",
+            )
+        )
+        try:
+            wanted = opening.wanted()
+            if wanted.given or principal.role != "bot":
+                self._subscribe(wanted, None)
+        except HubError as error:
+            self.refuse(error)
+
+    def receive(self, payload: bytes) -> None:
+        """Take one whole text message."""
+        try:
+            frame = codec.decode_client(payload)
+        except codec.FrameError as refused:
+            self._count_bad(refused.error)
+            self.refuse(refused.error, refused.ref, refused.id)
+            return
+        try:
+            # Fast path: nearly every frame is an event.
+            if type(frame) is Publish:
+                self._publishing().publish(frame)
+                return
+            match frame:
+                case Batch():
+                    self._publishing().batch(frame)
+                case Subscribe():
+                    self._subscribe(_wanted(frame), frame.ref)
+                case Unsubscribe():
+                    self._unsubscribe()
+                case ClientPing():
+                    self.send(ServerPong(ref=frame.ref))
+                case Auth():
+                    self._line.wait()
+                    self._gateway.spawn(self._refresh(frame))
+                case _:
+                    pass  # a pong, or a control type of a later protocol
+        except HubError as error:
+            id_ = frame.id if isinstance(frame, Publish) else None
+            self.refuse(error, getattr(frame, "ref", None), id_)
+
+    def flush(self) -> None:
+        """The socket has no more bytes at hand: what was gathered goes to the log."""
+        if self._publisher is not None:
+            self._publisher.flush()
+
+    def send(self, frame: ServerControl) -> None:
+        """Send one control frame."""
+        self._line.send([codec.encode(frame)])
+
+    def refuse(self, error: HubError, ref: str | None = None, id_: str | None = None) -> None:
+        """Answer a frame with an error; the connection stays."""
+        answer: Error = codec.error_frame(error, ref, id_)
+        self.send(answer)
+
+    def heartbeat(self, now_ms: int) -> None:
+        """Send the JSON ping that also moves a quiet reader's cursor on."""
+        offset = self._gateway.fanout.cursor_of(self.reader)
+        self.send(ServerPing(format_ms(now_ms), offset))
+
+    def barrier_passed(self) -> None:
+        """See `Publisher.barrier_passed`."""
+        if self._publisher is not None:
+            self._publisher.barrier_passed()
+
+    def stall(self) -> None:
+        """The socket's buffer is full: keep the cursor and nothing else."""
+        self.reader.stalled = True
+        self._gateway.fanout.detach(self.reader)
+
+    def drained(self) -> None:
+        """The socket's buffer has room again."""
+        self.reader.stalled = False
+        if self.reader.subscribed:
+            self._gateway.replay.catch_up(self.reader)
+
+    def end(self) -> None:
+        """The connection is gone or about to go."""
+        self.reader.closed = True
+        self._gateway.fanout.detach(self.reader)
+
+    # ── subscribing ──────────────────────────────────────────────────────────────────────────
+
+    def _subscribe(self, wanted: Wanted, ref: str | None) -> None:
+        if wanted.last is None:
+            self._follow(wanted, ref, None)
+        else:
+            self._line.wait()
+            self._gateway.spawn(self._follow_last(wanted, wanted.last, ref))
+
+    async def _follow_last(self, wanted: Wanted, last: int, ref: str | None) -> None:
+        """Find where the last matching events begin, which may need the database."""
+        try:
+            cursor = await self._gateway.replay.last_matching(
+                self.reader.merchant_id, wanted.filter, last
+            )
+        except StorageError:
+            self.refuse(Unavailable("the database did not answer; subscribe again"), ref)
+        else:
+            if not self.reader.closed:
+                self._follow(wanted, ref, cursor)
+        finally:
+            self._line.proceed()
+
+    def _follow(self, wanted: Wanted, ref: str | None, last_cursor: int | None) -> None:
+        """Put a new subscription into force: subscribed, gap?, replay, live."""
+        reader, event_log = self.reader, self._gateway.log
+        self._gateway.fanout.detach(reader)
+        end, oldest = event_log.end, event_log.oldest
+        gap: Gap | None = None
+        if last_cursor is not None:
+            cursor = last_cursor
+        elif wanted.since is not None:
+            cursor = wanted.since
+            if wanted.epoch not in (None, event_log.epoch) or cursor > end:
+                gap = Gap(None, None, "epoch", end)
+        else:
+            cursor = reader.cursor if reader.subscribed else end
+        if gap is None and cursor < oldest - 1:
+            gap = Gap(cursor + 1, oldest - 1, "retention", oldest - 1)
+        reader.filter = wanted.filter
+        reader.cursor = cursor if gap is None else gap.resume
+        reader.generation += 1
+        reader.subscribed = True
+        reader.announce = True
+        self.send(
+            Subscribed(
+                ref=ref,
+                epoch=event_log.epoch,
+                offset=reader.cursor,
+                recovered=gap is None,
+                types=wanted.filter.types,
+                subjects=wanted.filter.subjects,
+            )
+        )
+        if gap is not None:
+            self.send(gap)
+        self._gateway.replay.catch_up(reader)
+
+    def _unsubscribe(self) -> None:
+        reader = self.reader
+        self._gateway.fanout.detach(reader)
+        reader.generation += 1
+        reader.subscribed = reader.announce = False
+        reader.filter = ALL
+
+    # ── the rest ─────────────────────────────────────────────────────────────────────────────
+
+    def _publishing(self) -> Publisher:
+        """The publisher, made with the first event: most connections only read."""
+        if self._publisher is None:
+            self._publisher = Publisher(
+                self._gateway.log,
+                self._line,
+                self.principal,
+                self._gateway.merchants,
+                self.reader.merchant_id,
+            )
+        return self._publisher
+
+    async def _refresh(self, frame: Auth) -> None:
+        """A new credential on a live connection: same merchant, same role, or the door."""
+        try:
+            principal = await self._gateway.authenticator.by_key(frame.token)
+        except Unauthenticated as error:
+            self.refuse(error, frame.ref)
+            self._line.close(CloseCode.NOT_AUTHENTICATED, error.message)
+        except StorageError:
+            self.refuse(Unavailable("the database did not answer; send auth again"), frame.ref)
+        else:
+            old = self.principal
+            if (principal.role, principal.merchant_id) != (old.role, old.merchant_id):
+                refusal = Forbidden("a refresh brings a key of the same merchant and role")
+                self.refuse(refusal, frame.ref)
+                self._line.close(CloseCode.FORBIDDEN, refusal.message)
+            else:
+                self._gateway.rename(self, principal)
+                self.send(Ack(ref=frame.ref, expires_at=principal.expires_at))
+        finally:
+            self._line.proceed()
+
+    def _count_bad(self, error: HubError) -> None:
+        if error.code == "bad_frame":
+            self._bad_frames += 1
+            if self._bad_frames >= BAD_FRAMES:
+                self._line.close(CloseCode.BAD_FRAMES, f"{BAD_FRAMES} bad frames")
+
+
+def _wanted(frame: Subscribe) -> Wanted:
+    """The subscription that a frame asks for. Raises: InvalidParams."""
+    return Wanted(True, Filter(frame.types, frame.subjects), frame.since, frame.epoch, frame.last)

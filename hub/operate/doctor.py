@@ -1,0 +1,136 @@
+"""`run.py doctor`: what is configured, what is wrong, and what to do about it."""
+
+import asyncio
+import os
+import resource
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from hub.server import listen
+from hub.settings import Settings
+from storage.connect import connect, sqlite_path
+from storage.errors import StorageError
+from storage.migrate import pending
+
+from . import lock
+from .first_start import ADMIN_KEY, BOT_KEY
+
+_ENOUGH_FILES = 4096
+_ENOUGH_BYTES = 1 << 30
+
+
+class Finding(NamedTuple):
+    """One line of the report; `advice` says what to do where `state` is not ok."""
+
+    state: Literal["ok", "warn", "fail"]
+    what: str
+    advice: str = ""
+
+
+def doctor(settings: Settings, unknown: list[str]) -> tuple[str, bool]:
+    """Check everything; the report, and whether the hub can run."""
+    findings = list(_findings(settings, unknown))
+    lines = ["settings"]
+    width = max(len(name) for name in settings.effective())
+    lines += [f"  {name.ljust(width)}  {value}" for name, value in settings.effective().items()]
+    lines.append("checks")
+    for state, what, advice in findings:
+        lines.append(f"  {state.ljust(4)}  {what}")
+        if advice:
+            lines.append(f"        → {advice}")
+    return "\n".join(lines), all(finding.state != "fail" for finding in findings)
+
+
+def _findings(settings: Settings, unknown: list[str]) -> Iterator[Finding]:
+    for name in unknown:
+        yield Finding("warn", f"{name} is not a setting of this version", "check its spelling")
+    running = lock.running(settings.data_dir) if settings.data_dir.is_dir() else None
+    yield from _data_dir(settings)
+    yield from _keys(settings)
+    yield _database(settings)
+    yield _port(settings, running)
+    yield _open_files()
+    version = sqlite3.sqlite_version_info
+    yield Finding(
+        "ok" if version >= (3, 37) else "fail",
+        f"SQLite {sqlite3.sqlite_version}",
+        "" if version >= (3, 37) else "3.37 or newer is needed: use a newer Python",
+    )
+
+
+def _data_dir(settings: Settings) -> Iterator[Finding]:
+    path = settings.data_dir
+    if not path.exists():
+        yield Finding("ok", f"data directory {path} will be made at the first start")
+        return
+    if not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+        yield Finding(
+            "fail", f"data directory {path} cannot be written", "check its owner and mode"
+        )
+        return
+    free = shutil.disk_usage(path).free
+    yield Finding(
+        "ok" if free >= _ENOUGH_BYTES else "warn",
+        f"data directory {path}, {free >> 20} MiB free",
+        "" if free >= _ENOUGH_BYTES else "a full disk stops every write: make room",
+    )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    for name in (ADMIN_KEY, BOT_KEY):
+        path = settings.data_dir / name
+        if path.exists():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            safe = not mode & 0o077
+            yield Finding(
+                "ok" if safe else "warn",
+                f"{path} has mode {mode:04o}",
+                "" if safe else f"others can read this key: chmod 600 {path}",
+            )
+
+
+def _database(settings: Settings) -> Finding:
+    url = settings.effective_database_url
+
+    async def check() -> list[str]:
+        database = await connect(url, settings.durability)
+        try:
+            return await pending(database)
+        finally:
+            await database.close()
+
+    try:
+        if not sqlite_path(url).exists():
+            return Finding("ok", f"database {url} will be made at the first start")
+        missing = asyncio.run(check())
+    except StorageError as error:
+        return Finding("fail", f"database: {error}", "restore the file or correct HUB_DATABASE_URL")
+    if missing:
+        return Finding("warn", f"database {url}: {len(missing)} migrations wait", "run.py migrate")
+    return Finding("ok", f"database {url}, schema up to date")
+
+
+def _port(settings: Settings, running: lock.Running | None) -> Finding:
+    where = f"{settings.host}:{settings.port}"
+    if running is not None:
+        return Finding("ok", f"a hub runs: process {running.pid} at {running.url}")
+    try:
+        listen(settings.host, settings.port).close()
+    except OSError as error:
+        return Finding(
+            "fail", f"cannot listen on {where}: {error.strerror}", "choose another HUB_PORT"
+        )
+    return Finding("ok", f"can listen on {where}")
+
+
+def _open_files() -> Finding:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = hard >= _ENOUGH_FILES
+    return Finding(
+        "ok" if enough else "warn",
+        f"{hard} open files allowed; every connection is one",
+        "" if enough else "raise the hard limit: ulimit -Hn, or LimitNOFILE= in a systemd unit",
+    )

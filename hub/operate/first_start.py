@@ -1,0 +1,103 @@
+"""The first start: the data directory, a merchant `demo`, an admin key and a bot key.
+
+The keys are kept in the data directory, mode 0600, because the hub itself stores only hashes.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from hub.auth import Role, new_token, token_hash, visible_prefix
+from hub.protocol.ids import uuid7
+from hub.protocol.times import format_ms
+from storage import keys, merchants
+from storage.database import Database, Transaction
+from storage.records import ApiKey
+
+ADMIN_KEY = "admin.key"
+BOT_KEY = "bot.key"
+
+
+def prepare_data_dir(data_dir: Path) -> None:
+    """Make the data directory, for this user alone.
+
+    Raises:
+        OSError: it cannot be made or written.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+async def ensure_keys(database: Database, data_dir: Path, admin_key: str | None) -> str:
+    """Make what a first start needs, and let the admin key be the one that is wanted.
+
+    The bootstrap key is `HUB_ADMIN_KEY` where it is set, else the one in the data directory, else
+    a new one. Another bootstrap key than before revokes its predecessor. A bot key is made with
+    the first merchant only: deleting the file does not make another.
+
+    Returns:
+        The id of the admin key.
+    """
+    token = admin_key or _read_key(data_dir / ADMIN_KEY) or new_token("admin")
+    bot_token = new_token("bot")
+    now = format_ms(time.time_ns() // 1_000_000)
+
+    def record(role: Role, name: str, merchant_id: str | None, secret: str) -> ApiKey:
+        return ApiKey(
+            id=uuid7(), merchant_id=merchant_id, role=role, name=name,
+            prefix=visible_prefix(secret) if secret.startswith("hub_") else "",
+            version=1, created_at=now, expires_at=None, revoked_at=None,
+        )  # fmt: skip
+
+    async def work(tx: Transaction) -> tuple[str, bool]:
+        known = await keys.by_token_hash(tx, token_hash(token))
+        if known is None or known.revoked_at is not None:
+            if known is not None:
+                raise ValueError(
+                    "the admin key in use was revoked: set another HUB_ADMIN_KEY, or delete "
+                    f"{data_dir / ADMIN_KEY} to have one made"
+                )
+            for id_ in await keys.bootstrap_keys(tx):
+                await keys.revoke(tx, id_, now)
+            known = record("admin", "bootstrap", None, token)
+            await keys.insert(tx, known, token_hash(token), bootstrap=True)
+        first = not await merchants.page(tx, "", 1)
+        if first:
+            demo = await merchants.insert(tx, uuid7(), "demo", now)
+            bot = record("bot", "demo-bot", demo.id, bot_token)
+            await keys.insert(tx, bot, token_hash(bot_token))
+        return known.id, first
+
+    # The files come first: a crash between the two leaves a key that nobody has, never a
+    # database whose keys are lost.
+    if admin_key is None:
+        _write_key(data_dir / ADMIN_KEY, token)
+    first = not await database.read(_has_merchants)
+    if first:
+        _write_key(data_dir / BOT_KEY, bot_token)
+    key_id, _ = await database.write(work)
+    return key_id
+
+
+async def _has_merchants(tx: Transaction) -> bool:
+    return bool(await merchants.page(tx, "", 1))
+
+
+def _read_key(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def _write_key(path: Path, token: str) -> None:
+    """Write a secret whole or not at all, readable by this user alone."""
+    if _read_key(path) == token:
+        return
+    partial = path.with_suffix(".part")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, f"{token}\n".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    partial.replace(path)

@@ -1,0 +1,97 @@
+"""`run.py serve`: the hub, from the lock to the drain."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import sys
+from collections.abc import Callable
+
+import structlog
+import uvloop
+
+from hub.app import make_app
+from hub.origins import Origins
+from hub.server import HubServer, listen
+from hub.services import open_services
+from hub.settings import Settings
+from storage.connect import connect
+from storage.migrate import migrate
+
+from . import lock, logs
+from .banner import banner, example_line
+from .first_start import ensure_keys, prepare_data_dir
+
+log = structlog.get_logger("hub.operate")
+
+# The database's thread needs the interpreter between its statements, and a busy loop gives it
+# away only this often. With the default of 5 ms a commit beside a fan-out waits for most of it.
+SWITCH_SECONDS = 0.0005
+
+
+def serve(settings: Settings, version: str, unknown: list[str]) -> None:
+    """Run a hub until it is told to stop.
+
+    Args:
+        unknown: names in the environment that look like settings and are none.
+
+    Raises:
+        AlreadyRunning: another hub holds the data directory.
+        OSError: the address or the data directory cannot be used.
+        StorageError: the database cannot be opened or migrated.
+    """
+    logs.configure(settings)
+    for name in unknown:
+        log.warning("not a setting of this version, ignored", name=name)
+    prepare_data_dir(settings.data_dir)
+    raise_open_files()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with (
+        lock.hold(settings.data_dir) as held,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(settings, version, held.announce))
+
+
+async def _serve(
+    settings: Settings, version: str, announce: Callable[[lock.Running], None]
+) -> None:
+    listener = listen(settings.host, settings.port)
+    port = listener.getsockname()[1]
+    local = local_url(settings.host, port)
+    url = settings.public_url or local
+    first = not (settings.data_dir / "bot.key").exists()
+    async with contextlib.AsyncExitStack() as stack:
+        database = await connect(settings.effective_database_url, settings.durability)
+        stack.push_async_callback(database.close)
+        applied = await migrate(database)
+        if applied:
+            log.info("migrated", applied=applied)
+        admin_id = await ensure_keys(database, settings.data_dir, settings.admin_key)
+        origins = Origins(settings.public_url, port, settings.allowed_origins)
+        services = await stack.enter_async_context(open_services(settings, database, origins))
+        server = HubServer(make_app(services, example_line(url, settings.data_dir)), services)
+        ticket = services.authenticator.issue_ticket(admin_id)
+        announce(lock.Running(os.getpid(), local))
+        print(
+            banner(
+                version, url, settings.data_dir, ticket,
+                first=first, admin_key_set=settings.admin_key is not None,
+            ),
+            flush=True,
+        )  # fmt: skip
+        log.info("listening", url=local, epoch=services.log.epoch, offset=services.log.end)
+        await server.serve(sockets=[listener])
+
+
+def local_url(host: str, port: int) -> str:
+    """The address at which this machine reaches a hub that listens on `host`."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    name = f"[{reachable}]" if ":" in reachable and not reachable.startswith("[") else reachable
+    return f"http://{name}:{port}"
+
+
+def raise_open_files() -> None:
+    """Raise the limit of open files to the hard limit: every connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,32 @@
+"""The bounds of the protocol. `connected.limits` announces those that a client has to respect."""
+
+PROTOCOL_VERSION = 1
+
+MESSAGE_BYTES = 1024 * 1024
+"""Largest WebSocket message or HTTP body, bytes."""
+DATA_BYTES = 64 * 1024
+"""Largest `data` of one event, bytes of its compact JSON encoding."""
+DATA_DEPTH = 32
+"""Deepest nesting of `data`, itself included."""
+BATCH_EVENTS = 500
+"""Most events in one `batch` frame or one POST."""
+IN_FLIGHT_EVENTS = 1024
+"""Events of one connection that may wait for their commit before it is not read further."""
+ID_CHARS = 128
+"""Longest event id, visible ASCII characters."""
+REF_CHARS = 64
+"""Longest `ref`, characters."""
+SUBJECT_CHARS = 256
+"""Longest `subject`, characters."""
+TYPE_CHARS = 128
+"""Longest event type, characters."""
+PATTERNS = 32
+"""Most patterns in one list of a filter."""
+LAST_EVENTS = 1000
+"""Most events that `last` may ask for."""
+PAGE_EVENTS = 1000
+"""Most events on one page of `GET /api/events`."""
+AUTH_SECONDS = 10.0
+"""Time for the first `auth` frame of a connection that brought no credential, seconds."""
+HEARTBEAT_SECONDS = 25
+"""Time between two heartbeats, seconds."""

@@ -1,0 +1,123 @@
+"""The server: uvicorn with the hub's socket, and a stop that loses nothing.
+
+SIGTERM or SIGINT: readiness off, no new connections, `bye` to everyone, what is in flight
+committed and acknowledged, close 4200, the rest cut after 10 s. A second signal stops at once.
+uvicorn's own shutdown would close the sockets first (1012) and wait for the slowest for ever.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+
+from hub.gateway.socket import socket_factory
+from hub.protocol.errors import Unavailable
+from hub.services import Services
+from hub.stream.log import WriteScope
+
+log = structlog.get_logger("hub.server")
+
+DRAIN_SECONDS = 10.0
+BACKLOG = 4096
+
+
+class HubServer(uvicorn.Server):
+    """Serves one hub until a signal asks it to stop."""
+
+    def __init__(self, app: Starlette, services: Services) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws=socket_factory(services.gateway),
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+            )
+        )
+        self._services = services
+        self._stop_at_once = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGINT and SIGTERM; uvicorn would raise them again after a clean stop."""
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            self.force_exit = True
+            self._loop.call_soon_threadsafe(self._stop_at_once.set)
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then end what is left."""
+        log.info("stopping", connections=len(self._services.gateway))
+        gateway = self._services.gateway
+        gateway.say_bye()
+        for server in self.servers:
+            server.close()
+        drain = asyncio.ensure_future(self._drain())
+        at_once = asyncio.ensure_future(self._stop_at_once.wait())
+        done, _ = await asyncio.wait(
+            (drain, at_once), timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in (drain, at_once):
+            task.cancel()
+        if drain not in done:
+            log.info("cutting what is left", connections=len(gateway))
+        gateway.cut_all()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for request in list(self.server_state.tasks):
+            request.cancel()
+        log.info("stopped")
+
+    async def _drain(self) -> None:
+        """Let what was begun end: requests, commits and their answers, then the sockets."""
+        services = self._services
+        services.gateway.stop_reading()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await _until(lambda: not self.server_state.tasks)
+
+        async def nothing(scope: WriteScope) -> None:
+            return None
+
+        # The log answers in order: when this is written, so is everything before it.
+        with contextlib.suppress(Unavailable):
+            await services.log.commit(nothing)
+        await _until(lambda: services.fanout.idle)
+        services.gateway.close_all()
+        await _until(lambda: not len(services.gateway))
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Wait for something that tells nobody; a stop is not a hot path."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket.
+
+    Raises:
+        OSError: the address cannot be used (the port is taken, or is not ours to take).
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)

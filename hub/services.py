@@ -1,0 +1,91 @@
+"""Everything that runs in one hub, opened in order and closed in reverse."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from hub.auth import Authenticator
+from hub.gateway.gateway import Gateway
+from hub.gateway.presence import Presence
+from hub.origins import Origins
+from hub.settings import Settings
+from hub.stream.fanout import FanOut
+from hub.stream.log import EventLog, open_log
+from hub.stream.replay import Replay
+from hub.stream.retention import keep_retention
+from storage import merchants
+from storage.database import Database, Transaction
+
+
+class Services(msgspec.Struct, frozen=True):
+    """The parts of a running hub.
+
+    Attributes:
+        merchants: the ids of all merchants, kept by the command that makes one.
+    """
+
+    settings: Settings
+    database: Database
+    log: EventLog
+    fanout: FanOut
+    replay: Replay
+    authenticator: Authenticator
+    origins: Origins
+    gateway: Gateway
+    merchants: set[str]
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, database: Database, origins: Origins
+) -> AsyncIterator[Services]:
+    """Start everything on a migrated database; on leaving, write what was accepted and stop."""
+    event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
+    merchant_ids = await _merchant_ids(database)
+    async with asyncio.TaskGroup() as tasks:
+        fanout = FanOut(event_log.end)
+        event_log.listener = fanout.enqueue
+        event_log.congested = lambda: fanout.congested
+        fanout.relieved = event_log.wake
+        replay = Replay(event_log, fanout, tasks)
+        authenticator = Authenticator(database)
+        presence = Presence(event_log)
+        gateway = Gateway(
+            event_log, fanout, replay, authenticator, origins, presence, merchant_ids, tasks
+        )
+        writing = tasks.create_task(event_log.run())
+        await presence.recover()
+        telling = tasks.create_task(presence.run())
+        endless = [tasks.create_task(gateway.keep_time())]
+        if settings.retention is not None:
+            endless.append(tasks.create_task(keep_retention(event_log, settings.retention)))
+        try:
+            yield Services(
+                settings, database, event_log, fanout, replay, authenticator, origins, gateway,
+                merchant_ids,
+            )  # fmt: skip
+        finally:
+            for task in endless:
+                task.cancel()
+            presence.close()
+            with contextlib.suppress(asyncio.CancelledError):
+                await telling
+            event_log.close()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+
+
+async def _merchant_ids(database: Database) -> set[str]:
+    async def read(tx: Transaction) -> set[str]:
+        found: set[str] = set()
+        after = ""
+        while rows := await merchants.page(tx, after, 1000):
+            found.update(row.id for row in rows)
+            after = rows[-1].id
+        return found
+
+    return await database.read(read)

@@ -1,0 +1,135 @@
+"""The settings of a hub. `run.py` reads the environment once and passes it here."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from hub.origins import origin_of
+
+_SECRETS = ("admin_key",)
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+
+
+class SettingsError(Exception):
+    """One or more settings do not fit; the message has a line for each."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting with its default; the environment's name is `HUB_` and the field in capitals.
+
+    Attributes:
+        host, port: where the hub listens; port 0 picks a free one.
+        data_dir: the SQLite file, the keys and the lock.
+        database_url: `sqlite:///…`; the file `hub.db` in the data directory without one.
+        admin_key: the bootstrap admin key, 32 characters or more; generated without one.
+        public_url: the address under which browsers reach the hub; its own address without one.
+        allowed_origins: other origins whose pages may connect.
+        ring_size: events in memory.
+        retention: seconds that events stay in the database; None for ever. Written `90d`.
+        durability: `full` fsyncs every commit, `normal` leaves that to the system.
+        log_level, log_format: `console` on a terminal, else `json`.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8000
+    data_dir: Path = Path("data")
+    database_url: str | None = None
+    admin_key: Annotated[str, Meta(min_length=32, max_length=256)] | None = None
+    public_url: str | None = None
+    allowed_origins: tuple[str, ...] = ()
+    ring_size: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    retention: Annotated[int, Meta(ge=1)] | None = None
+    durability: Literal["full", "normal"] = "full"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] | None = None
+
+    @property
+    def effective_database_url(self) -> str:
+        """The database's URL, also where none was set."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'hub.db'}"
+
+    def effective(self) -> dict[str, str]:
+        """Every setting under its environment name, secrets masked, for people to read."""
+        shown = {}
+        for field in self.__struct_fields__:
+            value = getattr(self, field)
+            if field in _SECRETS and value is not None:
+                value = "(set)"
+            elif isinstance(value, tuple):
+                value = ",".join(value)
+            elif field == "database_url":
+                value = self.effective_database_url
+            shown[env_name(field)] = "" if value is None else str(value)
+        return shown
+
+
+def env_name(field: str) -> str:
+    """The environment's name of a setting."""
+    return f"HUB_{field.upper()}"
+
+
+def load(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
+    """Read the settings from an environment.
+
+    `HUB_X_FILE` names a file that holds the value of `HUB_X`. An empty value counts as unset.
+
+    Returns:
+        The settings, and the names that begin with `HUB_` but are no settings.
+
+    Raises:
+        SettingsError: a value does not fit; every one that does not is named.
+    """
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    known: set[str] = {"HUB_URL", "HUB_KEY", "HUB_KEY_FILE"}  # the client's, see `hub --help`
+    for field in Settings.__struct_fields__:
+        name = env_name(field)
+        known |= {name, f"{name}_FILE"}
+        try:
+            text = _value(environment, name)
+            if text:
+                values[field] = _READ.get(field, str)(text)
+                msgspec.convert({field: values[field]}, Settings, strict=False)
+        except (OSError, ValueError, msgspec.ValidationError) as error:
+            problems.append(f"{name}: {str(error).split(' - at ')[0]}")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    settings = msgspec.convert(values, Settings, strict=False)
+    unknown = sorted(n for n in environment if n.startswith("HUB_") and n not in known)
+    return settings, unknown
+
+
+def _value(environment: Mapping[str, str], name: str) -> str:
+    file = environment.get(f"{name}_FILE", "").strip()
+    if file:
+        return Path(file).read_text(encoding="utf-8").strip()
+    return environment.get(name, "").strip()
+
+
+def _duration(text: str) -> int:
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a number with s, m, h, d or w, such as 90d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    return tuple(origin_of(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _public_url(text: str) -> str:
+    origin_of(text)
+    return text.rstrip("/")
+
+
+_READ: dict[str, Callable[[str], object]] = {
+    "data_dir": Path,
+    "public_url": _public_url,
+    "allowed_origins": _origins,
+    "retention": _duration,
+}

@@ -1,0 +1,162 @@
+"""What a commit group does inside its transaction: known ids, offsets, rows and frames.
+
+Runs on the database's thread. Offsets are numbered from the log's head, which the same
+transaction has locked, so they have no holes however many processes append.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hub.protocol import codec
+from hub.protocol.codec import Draft
+from hub.protocol.errors import Conflict, HubError
+from hub.protocol.websocket import text_frame
+from storage import events
+from storage.database import Transaction
+from storage.records import EventRow, KnownEvent
+
+from .entry import Entry
+
+
+class Placed(NamedTuple):
+    """Where an event stands in the log; `offset` is None for a volatile one."""
+
+    offset: int | None
+    duplicate: bool
+
+
+Outcome = Placed | HubError
+
+
+class Batch(NamedTuple):
+    """Events that one publisher sent together; `atomic` takes all of them or none."""
+
+    drafts: Sequence[Draft]
+    atomic: bool
+
+
+class Appended(NamedTuple):
+    """What a group became: per batch an outcome for each draft, and the entries in log order."""
+
+    outcomes: list[list[Outcome]]
+    entries: list[Entry]
+    head: int
+
+
+_Key = tuple[str, str]
+# How a draft relates to what is known: None (new), an earlier draft of this group, a stored
+# event, or a refusal.
+_Verdict = Draft | KnownEvent | HubError | None
+
+
+async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appended:
+    """Number and store the drafts of a group, and make their frames.
+
+    Args:
+        now_ms: commit time, milliseconds since 1970.
+    """
+    verdicts = await _judge(tx, batches)
+    new = sum(
+        verdict is None and not draft.volatile
+        for batch, judged in zip(batches, verdicts, strict=True)
+        for draft, verdict in zip(batch.drafts, judged, strict=True)
+    )
+    head = await events.advance_head(tx, new, now_ms)
+    offset = head - new
+    entries: list[Entry] = []
+    rows: list[EventRow] = []
+    outcomes: list[list[Outcome]] = []
+    for batch, judged in zip(batches, verdicts, strict=True):
+        placed: list[Outcome] = []
+        for draft, verdict in zip(batch.drafts, judged, strict=True):
+            if verdict is None:
+                if draft.volatile:
+                    payload = draft.tail
+                    placed.append(Placed(None, False))
+                else:
+                    offset += 1
+                    draft.offset = offset
+                    payload = draft.payload(offset)
+                    placed.append(Placed(offset, False))
+                    rows.append(
+                        EventRow(
+                            offset, draft.merchant_id, draft.id, draft.type, draft.subject,
+                            now_ms, payload,
+                        )
+                    )  # fmt: skip
+                entries.append(
+                    Entry(
+                        0 if draft.volatile else offset,
+                        draft.merchant_id,
+                        draft.type,
+                        draft.subject,
+                        text_frame(payload),
+                    )
+                )
+            elif isinstance(verdict, HubError):
+                placed.append(verdict)
+            else:
+                placed.append(Placed(verdict.offset, True))
+        outcomes.append(placed)
+    await events.insert_events(tx, rows)
+    return Appended(outcomes, entries, head)
+
+
+async def _judge(tx: Transaction, batches: Sequence[Batch]) -> list[list[_Verdict]]:
+    """Tell new events from known ones. Ids that the hub made are new without a look-up."""
+    wanted = [
+        (draft.merchant_id, draft.id)
+        for batch in batches
+        for draft in batch.drafts
+        if draft.chosen and not draft.volatile
+    ]
+    if not wanted:
+        return [[None] * len(batch.drafts) for batch in batches]
+    known = await events.known_events(tx, wanted)
+    seen: dict[_Key, Draft] = {}
+    judged: list[list[_Verdict]] = []
+    for batch in batches:
+        first_seen: list[_Key] = []
+        verdicts = [_verdict(draft, known, seen, first_seen) for draft in batch.drafts]
+        if batch.atomic and any(isinstance(v, HubError) for v in verdicts):
+            for key in first_seen:
+                del seen[key]
+            verdicts = [_refused_with(verdict) for verdict in verdicts]
+        judged.append(verdicts)
+    return judged
+
+
+def _verdict(
+    draft: Draft, known: dict[_Key, KnownEvent], seen: dict[_Key, Draft], first_seen: list[_Key]
+) -> _Verdict:
+    if draft.volatile or not draft.chosen:
+        return None
+    key = (draft.merchant_id, draft.id)
+    stored = known.get(key)
+    if stored is not None:
+        if stored.frame is None or codec.same_event(stored.frame, draft):
+            return stored
+        return _conflict(draft)
+    earlier = seen.get(key)
+    if earlier is None:
+        seen[key] = draft
+        first_seen.append(key)
+        return None
+    return earlier if codec.same_event(earlier.payload(0), draft) else _conflict(draft)
+
+
+def _conflict(draft: Draft) -> HubError:
+    return Conflict(
+        f"the id {draft.id!r} belongs to an event with another type, subject or data; "
+        "a repeat must be the same event, a new event needs a new id"
+    )
+
+
+class RefusedWithBatch(Conflict):
+    """An event of an atomic batch that was refused because of another one."""
+
+
+def _refused_with(verdict: _Verdict) -> HubError:
+    if isinstance(verdict, HubError):
+        return verdict
+    return RefusedWithBatch("refused with its atomic batch")

@@ -1,0 +1,1 @@
+"""The layer between hub and storage: the work queues. Empty until they arrive."""

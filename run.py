@@ -1,0 +1,105 @@
+"""Smart Bot Hub: the command line, and the only reader of the environment."""
+
+import argparse
+import asyncio
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from hub.auth import ROLES
+from hub.operate import admin, doctor, serve
+from hub.operate.first_start import prepare_data_dir
+from hub.operate.lock import AlreadyRunning, hold
+from hub.settings import Settings, SettingsError, load
+from storage.connect import connect
+from storage.errors import StorageError
+from storage.migrate import migrate
+
+_FALLBACK_VERSION = "0.1.0"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings, unknown = load(os.environ)
+        return _run(options, settings, unknown)
+    except SettingsError as error:
+        print(f"settings:\n{error}", file=sys.stderr)
+    except (AlreadyRunning, StorageError, admin.CommandError, ValueError) as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.strerror or error}: {error.filename or settings.host}", file=sys.stderr)
+    return 1
+
+
+def _run(options: argparse.Namespace, settings: Settings, unknown: list[str]) -> int:
+    match options.command, getattr(options, "action", None):
+        case "migrate", _:
+            print(_migrate(settings))
+        case "doctor", _:
+            report, healthy = doctor.doctor(settings, unknown)
+            print(report)
+            return 0 if healthy else 1
+        case "key", "create":
+            print(
+                admin.create(
+                    settings, options.role, options.name, options.merchant, options.expires
+                )
+            )
+        case "key", "list":
+            print(admin.list_(settings))
+        case "key", "revoke":
+            print(admin.revoke(settings, options.id))
+        case _:
+            serve.serve(settings, _version(), unknown)
+    return 0
+
+
+def _migrate(settings: Settings) -> str:
+    async def work() -> list[str]:
+        database = await connect(settings.effective_database_url, settings.durability)
+        try:
+            return await migrate(database)
+        finally:
+            await database.close()
+
+    prepare_data_dir(settings.data_dir)
+    with hold(settings.data_dir):
+        applied = asyncio.run(work())
+    return "\n".join(f"applied {name}" for name in applied) or "the schema is up to date"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run.py",
+        description="The hub for WhatsApp commerce bots. Without a command it serves.",
+        epilog="Settings come from the environment: see docs/settings.md, or `run.py doctor`.",
+    )
+    parser.add_argument("--version", action="version", version=f"Smart Bot Hub {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("serve", help="run the hub (the default)")
+    commands.add_parser("migrate", help="bring the database's schema up to date")
+    commands.add_parser("doctor", help="check the configuration and say what to do")
+    key = commands.add_parser("key", help="make, list and revoke keys")
+    actions = key.add_subparsers(dest="action", metavar="action", required=True)
+    create = actions.add_parser("create", help="make a key; it is shown once")
+    create.add_argument("role", choices=ROLES)
+    create.add_argument("name", help="who will use it, such as till-1")
+    create.add_argument("--merchant", help="its merchant, by id or name")
+    create.add_argument("--expires", metavar="TIME", help="RFC 3339, such as 2027-01-01T00:00:00Z")
+    actions.add_parser("list", help="all keys, without their secrets")
+    revoke = actions.add_parser("revoke", help="end a key and its connections")
+    revoke.add_argument("id")
+    return parser
+
+
+def _version() -> str:
+    try:
+        return version("smart-bot-hub")
+    except PackageNotFoundError:
+        return _FALLBACK_VERSION
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+/**
+ * The page: who is signed in decides whether the sign-in view or the dashboard is shown.
+ */
+import { Hub } from './client/hub.js';
+import { Rest } from './client/rest.js';
+import { watchConnection } from './state/connection.js';
+import { Merchants } from './state/merchants.js';
+import { themePreference } from './state/preferences.js';
+import { Session } from './state/session.js';
+import { Stream } from './state/stream.js';
+import './elements/toast-stack.js';
+import { parseHash, Router } from './views/router.js';
+import { shell } from './views/shell.js';
+import { signInView } from './views/sign-in.js';
+import { streamScope, streamView } from './views/stream.js';
+
+const app = document.getElementById('app');
+/** @type {import('./elements/toast-stack.js').ToastStack} */
+const toasts = document.querySelector('toast-stack');
+const theme = themePreference(safeStorage());
+const rest = new Rest();
+const session = new Session(rest);
+
+theme.store.watch(({ theme: chosen }) => {
+  document.documentElement.dataset.theme = chosen;
+});
+
+/** Reading `localStorage` itself throws where storage is forbidden. */
+function safeStorage() {
+  try {
+    return window.localStorage;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes the ticket out of the address before anything else: it must not stay in the history. */
+function takeTicket() {
+  const ticket = new URLSearchParams(location.hash.slice(1)).get('ticket');
+  if (ticket) history.replaceState(null, '', location.pathname + location.search);
+  return ticket;
+}
+
+function socketUrl() {
+  const url = new URL('/ws', location.href);
+  url.protocol = url.protocol.replace('http', 'ws');
+  return url.href;
+}
+
+/** Opens the dashboard. @returns {() => void} closes it */
+function openDashboard() {
+  const { query } = parseHash(location.hash);
+  const hub = new Hub({ url: socketUrl(), follow: null });
+  const stream = new Stream(hub, streamScope(query, session));
+  const context = {
+    hub,
+    session,
+    stream,
+    theme,
+    toasts,
+    connection: watchConnection(hub, session),
+    merchants: new Merchants(rest),
+    adjust: (changes) => router.adjust(changes),
+  };
+  const routes = {
+    '/stream': { title: 'Live stream', icon: 'stream', open: () => streamView(context) },
+  };
+  const frame = shell(context, routes);
+  const router = new Router({
+    routes,
+    fallback: '/stream',
+    show: (path, _title, view) => frame.show(path, view),
+  });
+  app.replaceChildren(frame.element);
+  router.start();
+  context.merchants.load();
+  hub.start();
+
+  // Who comes back to the page, or back online, does not want to wait for a timer.
+  const retry = () => document.visibilityState === 'visible' && hub.retryNow();
+  document.addEventListener('visibilitychange', retry);
+  window.addEventListener('online', retry);
+  return () => {
+    document.removeEventListener('visibilitychange', retry);
+    window.removeEventListener('online', retry);
+    router.stop();
+    frame.leave();
+    hub.stop();
+  };
+}
+
+let close = null;
+session.store.watch(({ status }) => {
+  if (status === 'in' && !close) {
+    close = openDashboard();
+  } else if (status === 'out') {
+    close?.();
+    close = null;
+    document.title = 'Sign in · Smart Bot Hub';
+    app.replaceChildren(signInView({ session }));
+  }
+});
+
+const ticket = takeTicket();
+if (ticket) await session.redeem(ticket);
+else await session.load();

@@ -1,0 +1,89 @@
+/**
+ * Making elements. Text only ever becomes text: nothing here parses HTML.
+ */
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/**
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes] `class`, `text`, `on…` listeners, else attributes;
+ *   false, null and undefined leave an attribute out, true sets it empty
+ * @param {...(Node | string | null | undefined | false)} children
+ * @returns {any}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === false || value === null || value === undefined) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (name === 'text') element.textContent = value;
+    else element.setAttribute(name, value === true ? '' : value);
+  }
+  element.append(...children.filter((child) => typeof child === 'string' || child));
+  return element;
+}
+
+/** Outlines on a 16 × 16 grid, drawn with the colour of the text around them. */
+const ICONS = {
+  stream: 'M1.5 8h3l2-5 3 10 2-5h3',
+  pause: 'M5.5 3v10M10.5 3v10',
+  play: 'M5 3l7.5 5L5 13z',
+  plus: 'M8 3v10M3 8h10',
+  close: 'M3.5 3.5l9 9M12.5 3.5l-9 9',
+  copy: 'M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z',
+  check: 'M3 8.5l3.5 3.5L13 4.5',
+  search: 'M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.3 10.3l3.2 3.2',
+  menu: 'M2.5 4.5h11M2.5 8h11M2.5 11.5h11',
+  up: 'M8 13V3.5M4 7l4-4 4 4',
+  sun: 'M8 11a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1',
+  moon: 'M13.5 9.6A5.8 5.8 0 0 1 6.4 2.5a5.8 5.8 0 1 0 7.1 7.1z',
+  system: 'M2 3h12v8H2zM5.5 14h5M8 11v3',
+  send: 'M2 8l12-5.5L10.5 14 8 9z',
+  previous: 'M4 10l4-4 4 4',
+  next: 'M4 6l4 4 4-4',
+};
+
+/**
+ * @param {keyof typeof ICONS} name
+ * @returns {SVGElement}
+ */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('viewBox', '0 0 16 16');
+  svg.setAttribute('class', 'icon');
+  svg.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS(SVG, 'path');
+  path.setAttribute('d', ICONS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/** Replaces an element's icon without touching what stands beside it. */
+export function setIcon(element, name) {
+  if (element.dataset.icon === name) return;
+  element.dataset.icon = name;
+  element.querySelector('.icon')?.remove();
+  element.prepend(icon(name));
+}
+
+/** Writes text only where it differs: an equal write still costs a layout. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Runs `draw` once in the next frame, however often it is asked for before.
+ * @param {() => void} draw
+ * @returns {() => void}
+ */
+export function oncePerFrame(draw) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      draw();
+    });
+  };
+}

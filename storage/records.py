@@ -1,0 +1,64 @@
+"""Rows as frozen Structs. Times are RFC 3339 text, UTC, milliseconds, unless a name ends in _ms."""
+
+from msgspec import Struct
+
+
+class Merchant(Struct, frozen=True):
+    id: str
+    name: str
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class ApiKey(Struct, frozen=True):
+    """A key without its secret. `merchant_id` is None exactly for admins."""
+
+    id: str
+    merchant_id: str | None
+    role: str
+    name: str
+    prefix: str
+    version: int
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class LogState(Struct, frozen=True):
+    """The log's identity and ends. `oldest` is the first offset still stored, or `head` + 1."""
+
+    epoch: str
+    head: int
+    oldest: int
+    committed_ms: int
+
+
+class EventRow(Struct, frozen=True):
+    """One event to be stored; `frame` is its whole JSON."""
+
+    offset: int
+    merchant_id: str
+    id: str
+    type: str
+    subject: str | None
+    committed_ms: int
+    frame: bytes
+
+
+class KnownEvent(Struct, frozen=True):
+    """What is known of an id; `frame` is None once retention removed the event."""
+
+    offset: int
+    frame: bytes | None
+
+
+class EventPage(Struct, frozen=True):
+    """A stretch of the log as one filter sees it.
+
+    `events` are (offset, JSON) of the matching events; everything up to and including `upto` was
+    looked at.
+    """
+
+    events: list[tuple[int, bytes]]
+    upto: int

@@ -1,0 +1,22 @@
+"""What is measured, one module a scenario, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.bench.plan import Plan
+from tests.bench.report import Outcome
+from tests.bench.scenarios import fanout, herd, ingest, memory, rate, replay, slow_reader
+
+Scenario = Callable[[Plan], Outcome]
+
+SCENARIOS: dict[str, Scenario] = {
+    "fanout": fanout.run,
+    "ingest": ingest.saturated,
+    "ingest-rate": ingest.at_a_rate,
+    "rate": rate.run,
+    "memory": memory.run,
+    "replay": replay.run,
+    "herd": herd.run,
+    "slow-reader": slow_reader.run,
+}
