@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from .database import Row, Transaction, Value
-from .records import EventPage, EventRow, KnownEvent, LogState
+from .records import EventPage, EventRow, KnownEvent, LogState, StoredEvent
 
 PAGE_ROWS = 2000
 """Most rows that one page looks at."""
@@ -89,10 +89,7 @@ async def insert_events(tx: Transaction, rows: Sequence[EventRow]) -> None:
     for size in _row_sizes(len(rows)):
         params: list[Value] = []
         for row in rows[at : at + size]:
-            params += (
-                row.offset, row.merchant_id, row.id, row.type, row.subject, row.committed_ms,
-                row.frame,
-            )  # fmt: skip
+            params += row
         await tx.execute(_INSERT[size], params)
         at += size
 
@@ -184,14 +181,14 @@ async def page(
     return EventPage(events, offset if looked_at == PAGE_ROWS else upto)
 
 
-async def newest(tx: Transaction, count: int) -> list[EventRow]:
+async def newest(tx: Transaction, count: int) -> list[StoredEvent]:
     """The last `count` events of the log, oldest first."""
     rows = await tx.fetch(
-        "SELECT log_offset, merchant_id, id, type, subject, committed_at, CAST(frame AS BLOB)"
+        "SELECT log_offset, merchant_id, type, subject, CAST(frame AS BLOB)"
         " FROM events ORDER BY log_offset DESC LIMIT ?",
         (count,),
     )
-    return [EventRow(*row) for row in reversed(rows)]
+    return [StoredEvent(*row) for row in reversed(rows)]
 
 
 async def offsets_before(

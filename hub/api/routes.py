@@ -1,22 +1,34 @@
 """Every route of the HTTP door, in one table."""
 
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from . import events, health, keys, merchants, pages, session
 
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def _resource(path: str, **handlers: Handler) -> Route:
+    """One path with a handler for each method, so that a 405 names all of them in `Allow`."""
+
+    async def dispatch(request: Request) -> Response:
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, dispatch, methods=list(handlers))
+
+
 ROUTES: list[BaseRoute] = [
-    Route("/", pages.dashboard, methods=["GET"]),
-    Route("/healthz", health.alive, methods=["GET"]),
-    Route("/readyz", health.ready, methods=["GET"]),
-    Route("/api/session", session.show, methods=["GET"]),
-    Route("/api/session", session.sign_in, methods=["POST"]),
-    Route("/api/events", events.read, methods=["GET"]),
-    Route("/api/events", events.publish, methods=["POST"]),
-    Route("/api/merchants", merchants.list_, methods=["GET"]),
-    Route("/api/merchants", merchants.create, methods=["POST"]),
-    Route("/api/merchants/{id}", merchants.get, methods=["GET"]),
-    Route("/api/keys", keys.list_, methods=["GET"]),
-    Route("/api/keys", keys.create, methods=["POST"]),
-    Route("/api/keys/{id}", keys.revoke, methods=["DELETE"]),
+    _resource("/", GET=pages.dashboard),
+    _resource("/healthz", GET=health.alive),
+    _resource("/readyz", GET=health.ready),
+    _resource("/api/session", GET=session.show, POST=session.sign_in),
+    _resource("/api/events", GET=events.read, POST=events.publish),
+    _resource("/api/merchants", GET=merchants.list_, POST=merchants.create),
+    _resource("/api/merchants/{id}", GET=merchants.get),
+    _resource("/api/keys", GET=keys.list_, POST=keys.create),
+    _resource("/api/keys/{id}", DELETE=keys.revoke),
     Mount("/static", pages.StaticPages()),
 ]

@@ -99,7 +99,10 @@ async def _send_line(hub: Hub, number: int, line: bytes) -> _Answer:
             raise BadFrame("expected a JSON object with type and data")
         event = to_publish(value)
         id_ = event.id
-        return _Answer(number, id_, await _submit(hub, event))
+        answer = await _submit(hub, event)
+        # Printed in its turn; where the hub refuses everything, one sentence stands for all.
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return _Answer(number, id_, answer)
     except Closed:
         raise
     except HubError as error:

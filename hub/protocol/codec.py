@@ -40,43 +40,29 @@ class FrameError(Exception):
         self.id = id_
 
 
-class Draft:
+class Draft(msgspec.Struct, gc=False):
     """An event that passed the door and waits for its offset.
 
     Attributes:
         head, tail: the frame's JSON before and after the digits of its offset, bytes.
         chosen: whether the publisher chose the id, which may therefore be known already.
-        size: bytes of head and tail together.
         offset: its place in the log, 0 until the log has numbered it.
     """
 
-    __slots__ = (
-        "chosen", "head", "id", "merchant_id", "offset", "size", "subject", "tail", "type",
-        "volatile",
-    )  # fmt: skip
+    merchant_id: str
+    id: str
+    type: str
+    subject: str | None
+    head: bytes
+    tail: bytes
+    chosen: bool
+    volatile: bool
+    offset: int = 0
 
-    def __init__(
-        self,
-        merchant_id: str,
-        id_: str,
-        type_: str,
-        subject: str | None,
-        head: bytes,
-        tail: bytes,
-        *,
-        chosen: bool,
-        volatile: bool,
-    ) -> None:
-        self.merchant_id = merchant_id
-        self.id = id_
-        self.type = type_
-        self.subject = subject
-        self.head = head
-        self.tail = tail
-        self.chosen = chosen
-        self.volatile = volatile
-        self.offset = 0
-        self.size = len(head) + len(tail)
+    @property
+    def size(self) -> int:
+        """Bytes of head and tail together."""
+        return len(self.head) + len(self.tail)
 
     def payload(self, offset: int) -> bytes:
         """The frame's JSON at this offset."""
@@ -250,19 +236,28 @@ class Origin:
 
 
 class _Clock:
-    """The current time as text, formatted once a millisecond: 0.1 µs instead of 1.5 µs."""
+    """The current time as text; its date is formatted once a second, its rest once a millisecond.
 
-    __slots__ = ("_ms", "_text")
+    0.15 µs a call under load; formatting every time would cost 6 µs.
+    """
+
+    __slots__ = ("_ms", "_second", "_text", "_to_second")
 
     def __init__(self) -> None:
         self._ms = 0
+        self._second = 0
+        self._to_second = b""
         self._text = b""
 
     def __call__(self) -> bytes:
         ms = time.time_ns() // 1_000_000
         if ms != self._ms:
+            second, rest = divmod(ms, 1000)
+            if second != self._second:
+                self._to_second = format_ms(ms)[:20].encode()
+                self._second = second
+            self._text = b"%b%03dZ" % (self._to_second, rest)
             self._ms = ms
-            self._text = format_ms(ms).encode()
         return self._text
 
 
@@ -288,49 +283,48 @@ def encode_event(frame: Publish, origin: Origin) -> Draft:
     """
     data = _encoder.encode(frame.data)
     if len(data) > DATA_BYTES:
-        raise invalid(
-            TooLarge, "/data", f"{len(data)} bytes are more than the {DATA_BYTES} allowed"
-        )
-    id_ = frame.id
-    if id_ is None:
-        id_json = b'"%b"' % (id_ := uuid7()).encode()
-        chosen = False
+        message = f"{len(data)} bytes are more than the {DATA_BYTES} allowed"
+        raise invalid(TooLarge, "/data", message)
+    if frame.id is None:
+        id_, chosen = uuid7(), False
+        id_json = b'"%b"' % id_.encode()
     else:
-        if _ID.fullmatch(id_) is None:
-            raise invalid(
-                InvalidEvent, "/id", f"an id has 1 to {ID_CHARS} visible ASCII characters"
-            )
-        id_json = _encoder.encode(id_)
-        chosen = True
-    if frame.timestamp is None:
-        timestamp = _now()
-    else:
-        try:
-            timestamp = normalize(frame.timestamp).encode()
-        except ValueError as error:
-            raise invalid(InvalidEvent, "/timestamp", str(error)) from None
-    subject = frame.subject
-    if subject is None:
-        about = b""
-    else:
-        if not 1 <= len(subject) <= SUBJECT_CHARS:
-            raise invalid(
-                InvalidEvent, "/subject", f"a subject has 1 to {SUBJECT_CHARS} characters"
-            )
-        about = b',"subject":%b' % _encoder.encode(subject)
-    type_json = frame.type.encode()
+        id_, chosen = frame.id, True
+        id_json = _id_json(id_)
+    timestamp = _now() if frame.timestamp is None else _timestamp(frame.timestamp)
+    about = b"" if frame.subject is None else _about(frame.subject)
     if frame.volatile:
         head = b""
         tail = b'{"type":"%b","id":%b,"timestamp":"%b",%b,"volatile":true%b,"data":%b}' % (
-            type_json, id_json, timestamp, origin.fields, about, data,
+            frame.type.encode(), id_json, timestamp, origin.fields, about, data,
         )  # fmt: skip
     else:
-        head = b'{"type":"%b","id":%b,"offset":' % (type_json, id_json)
+        head = b'{"type":"%b","id":%b,"offset":' % (frame.type.encode(), id_json)
         tail = b',"timestamp":"%b",%b%b,"data":%b}' % (timestamp, origin.fields, about, data)
     return Draft(
-        origin.merchant_id, id_, frame.type, subject, head, tail,
-        chosen=chosen, volatile=frame.volatile,
-    )  # fmt: skip
+        origin.merchant_id, id_, frame.type, frame.subject, head, tail, chosen, frame.volatile
+    )
+
+
+def _id_json(id_: str) -> bytes:
+    if _ID.fullmatch(id_) is None:
+        message = f"an id has 1 to {ID_CHARS} visible ASCII characters"
+        raise invalid(InvalidEvent, "/id", message)
+    return _encoder.encode(id_)
+
+
+def _timestamp(text: str) -> bytes:
+    try:
+        return normalize(text).encode()
+    except ValueError as error:
+        raise invalid(InvalidEvent, "/timestamp", str(error)) from None
+
+
+def _about(subject: str) -> bytes:
+    if not 1 <= len(subject) <= SUBJECT_CHARS:
+        message = f"a subject has 1 to {SUBJECT_CHARS} characters"
+        raise invalid(InvalidEvent, "/subject", message)
+    return b',"subject":%b' % _encoder.encode(subject)
 
 
 def same_event(stored: bytes, again: Draft) -> bool:

@@ -7,6 +7,7 @@ here are kept. Who may publish what:
     written by the hub alone            everything else in HUB_TYPES
 """
 
+import functools
 import re
 from typing import Annotated, Any
 
@@ -132,7 +133,7 @@ def check_publishable(type_: str, data: dict[str, Any]) -> None:
         InvalidEvent: the data does not fit; `errors` names every field that is wrong.
     """
     if type_.startswith("custom_"):
-        if _CUSTOM.fullmatch(type_) is None:
+        if not _is_custom(type_):
             message = f"custom_ and 1 to {TYPE_CHARS - 7} of A-Z a-z 0-9 _ . - make a type"
             raise InvalidEvent(f"/type: {message}", (FieldError("/type", message),))
         return
@@ -142,6 +143,11 @@ def check_publishable(type_: str, data: dict[str, Any]) -> None:
         raise _unpublishable(type_) from None
     if schema is not None:
         check_data(schema, data)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_custom(type_: str) -> bool:
+    return _CUSTOM.fullmatch(type_) is not None
 
 
 def check_data(schema: type[Struct], data: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ transaction has locked, so they have no holes however many processes append.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from hub.protocol import codec
 from hub.protocol.codec import Draft
 from hub.protocol.errors import Conflict, HubError
@@ -18,7 +20,7 @@ from storage.records import EventRow, KnownEvent
 from .entry import Entry
 
 
-class Placed(NamedTuple):
+class Placed(Struct, frozen=True, gc=False):
     """Where an event stands in the log; `offset` is None for a volatile one."""
 
     offset: int | None
@@ -56,54 +58,56 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
         now_ms: commit time, milliseconds since 1970.
     """
     verdicts = await _judge(tx, batches)
-    new = sum(
-        verdict is None and not draft.volatile
+    new = [
+        draft
         for batch, judged in zip(batches, verdicts, strict=True)
-        for draft, verdict in zip(batch.drafts, judged, strict=True)
-    )
-    head = await events.advance_head(tx, new, now_ms)
-    offset = head - new
-    entries: list[Entry] = []
-    rows: list[EventRow] = []
-    outcomes: list[list[Outcome]] = []
-    for batch, judged in zip(batches, verdicts, strict=True):
-        placed: list[Outcome] = []
-        for draft, verdict in zip(batch.drafts, judged, strict=True):
-            if verdict is None:
-                if draft.volatile:
-                    payload = draft.tail
-                    placed.append(Placed(None, False))
-                else:
-                    offset += 1
-                    draft.offset = offset
-                    payload = draft.payload(offset)
-                    placed.append(Placed(offset, False))
-                    rows.append(
-                        EventRow(
-                            offset, draft.merchant_id, draft.id, draft.type, draft.subject,
-                            now_ms, payload,
-                        )
-                    )  # fmt: skip
-                entries.append(
-                    Entry(
-                        0 if draft.volatile else offset,
-                        draft.merchant_id,
-                        draft.type,
-                        draft.subject,
-                        text_frame(payload),
-                    )
-                )
-            elif isinstance(verdict, HubError):
-                placed.append(verdict)
-            else:
-                placed.append(Placed(verdict.offset, True))
-        outcomes.append(placed)
+        for draft in (batch.drafts if judged is None else _new_ones(batch, judged))
+    ]
+    stored = sum(not draft.volatile for draft in new)
+    head = await events.advance_head(tx, stored, now_ms)
+    entries, rows = _number(new, head - stored, now_ms)
     await events.insert_events(tx, rows)
+    outcomes = [
+        [_outcome(draft, None) for draft in batch.drafts]
+        if judged is None
+        else [_outcome(d, verdict) for d, verdict in zip(batch.drafts, judged, strict=True)]
+        for batch, judged in zip(batches, verdicts, strict=True)
+    ]
     return Appended(outcomes, entries, head)
 
 
-async def _judge(tx: Transaction, batches: Sequence[Batch]) -> list[list[_Verdict]]:
-    """Tell new events from known ones. Ids that the hub made are new without a look-up."""
+def _number(drafts: list[Draft], offset: int, now_ms: int) -> tuple[list[Entry], list[EventRow]]:
+    """Give new events the offsets after `offset`, and make their entries and rows."""
+    entries: list[Entry] = []
+    rows: list[EventRow] = []
+    for draft in drafts:
+        merchant_id, type_, subject = draft.merchant_id, draft.type, draft.subject
+        if draft.volatile:
+            entries.append(Entry(0, merchant_id, type_, subject, text_frame(draft.tail)))
+            continue
+        offset += 1
+        draft.offset = offset
+        payload = draft.payload(offset)
+        rows.append((offset, merchant_id, draft.id, type_, subject, now_ms, payload))
+        entries.append(Entry(offset, merchant_id, type_, subject, text_frame(payload)))
+    return entries, rows
+
+
+def _new_ones(batch: Batch, verdicts: list[_Verdict]) -> list[Draft]:
+    return [d for d, verdict in zip(batch.drafts, verdicts, strict=True) if verdict is None]
+
+
+def _outcome(draft: Draft, verdict: _Verdict) -> Outcome:
+    if verdict is None:
+        return Placed(None if draft.volatile else draft.offset, False)
+    return verdict if isinstance(verdict, HubError) else Placed(verdict.offset, True)
+
+
+async def _judge(tx: Transaction, batches: Sequence[Batch]) -> list[list[_Verdict] | None]:
+    """Tell new events from known ones; None for a batch in which all are new.
+
+    Ids that the hub made are new without a look-up.
+    """
     wanted = [
         (draft.merchant_id, draft.id)
         for batch in batches
@@ -111,10 +115,10 @@ async def _judge(tx: Transaction, batches: Sequence[Batch]) -> list[list[_Verdic
         if draft.chosen and not draft.volatile
     ]
     if not wanted:
-        return [[None] * len(batch.drafts) for batch in batches]
+        return [None] * len(batches)
     known = await events.known_events(tx, wanted)
     seen: dict[_Key, Draft] = {}
-    judged: list[list[_Verdict]] = []
+    judged: list[list[_Verdict] | None] = []
     for batch in batches:
         first_seen: list[_Key] = []
         verdicts = [_verdict(draft, known, seen, first_seen) for draft in batch.drafts]

@@ -1,7 +1,9 @@
 """One committed event on its way to the readers."""
 
+from msgspec import Struct
 
-class Entry:
+
+class Entry(Struct, gc=False):
     """An event with its frame.
 
     Attributes:
@@ -9,13 +11,8 @@ class Entry:
         frame: the whole WebSocket frame, header included, the same bytes for everyone.
     """
 
-    __slots__ = ("frame", "merchant_id", "offset", "subject", "type")
-
-    def __init__(
-        self, offset: int, merchant_id: str, type_: str, subject: str | None, frame: bytes
-    ) -> None:
-        self.offset = offset
-        self.merchant_id = merchant_id
-        self.type = type_
-        self.subject = subject
-        self.frame = frame
+    offset: int
+    merchant_id: str
+    type: str
+    subject: str | None
+    frame: bytes

@@ -1,7 +1,6 @@
 """The documentation names what the code has: every setting, error code and close code."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -19,11 +18,15 @@ NOT_OURS = {".venv", "node_modules", "data", "build", "dist", "vendor"}
 SETTINGS = {f"HUB_{field.name.upper()}" for field in msgspec.structs.fields(Settings)}
 
 
-def documents() -> Iterator[Path]:
-    for path in sorted(ROOT.rglob("*.md")):
-        parts = path.relative_to(ROOT).parts
-        if not any(part in NOT_OURS or part.startswith(".") for part in parts):
-            yield path
+def documents() -> list[Path]:
+    """Every Markdown page of the project itself."""
+    return [
+        path
+        for path in sorted(ROOT.rglob("*.md"))
+        if not any(
+            part in NOT_OURS or part.startswith(".") for part in path.relative_to(ROOT).parts
+        )
+    ]
 
 
 def names_in(page: str) -> set[str]:
