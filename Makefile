@@ -9,6 +9,10 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
 
+# The client's command, .venv/bin/hub, for who has not installed the project as a package.
+COMMAND := printf '\#!/bin/sh\nPYTHONPATH="%s" exec "%s" -m hub.client.cli "$$@"\n' \
+	"$(CURDIR)" "$(CURDIR)/$(PY)" > $(VENV)/bin/hub && chmod +x $(VENV)/bin/hub
+
 # A .venv that was moved, or whose Python is gone, is as stale as none.
 ifneq ($(shell $(PY) -c 'print("works")' 2>/dev/null),works)
 STALE := stale
@@ -69,10 +73,12 @@ $(PY): $(STALE)
 $(RUNTIME): requirements.txt $(STALE) | $(PY)
 	@echo "Installing requirements.txt"
 	@$(INSTALL) -r requirements.txt
+	@$(COMMAND)
 	@touch $@
 
 # The development pins contain the runtime pins at the same versions.
 $(DEV): requirements-dev.txt $(STALE) | $(PY)
 	@echo "Installing requirements-dev.txt"
 	@$(INSTALL) -r requirements-dev.txt
+	@$(COMMAND)
 	@touch $(RUNTIME) $@

@@ -86,6 +86,10 @@ class HubServer(uvicorn.Server):
             connection.transport.abort()
         for request in list(self.server_state.tasks):
             request.cancel()
+        # Every connection must be seen off before presence and log are closed.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await _until(lambda: not len(gateway))
         log.info("stopped")
 
     async def _drain(self) -> None:

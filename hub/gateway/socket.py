@@ -16,6 +16,7 @@ full the session keeps its cursor, and the socket is not read either, which boun
 """
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from websockets.datastructures import Headers
@@ -74,7 +75,7 @@ class Socket(asyncio.Protocol):
         self._gateway = gateway
         self._opening: Opening | None = None
         self._careful: CarefulReader | None = None
-        self._messages: list[Message] = []
+        self._messages: deque[Message] = deque()
         self._held = b""
         self._holds = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -286,7 +287,7 @@ class Socket(asyncio.Protocol):
     def _take_messages(self) -> None:
         """Take what the careful reader has parsed; a hold keeps the rest."""
         while self._messages and not self._holds:
-            message = self._messages.pop(0)
+            message = self._messages.popleft()
             if self.closing and not isinstance(message, Closed):
                 continue
             match message:
@@ -298,6 +299,8 @@ class Socket(asyncio.Protocol):
                     self.close(CloseCode.UNSUPPORTED_DATA, "frames are JSON text, not binary")
                 case Closed():
                     self._ended()
+        if self.session is not None:
+            self.session.flush()
 
     def _write_out(self, careful: CarefulReader) -> None:
         data, last = careful.outgoing()
