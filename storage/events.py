@@ -30,23 +30,26 @@ async def ensure_log(tx: Transaction, epoch: str) -> LogState:
 
 async def log_state(tx: Transaction) -> LogState:
     """Read the log's state."""
-    [(found, head, committed_ms, oldest)] = await tx.fetch(
-        "SELECT epoch, head, committed_at, (SELECT MIN(log_offset) FROM events) FROM log_state"
+    [(found, head, oldest)] = await tx.fetch(
+        "SELECT epoch, head, (SELECT MIN(log_offset) FROM events) FROM log_state"
     )
-    return LogState(found, head, head + 1 if oldest is None else oldest, committed_ms)
+    return LogState(found, head, head + 1 if oldest is None else oldest)
 
 
-async def advance_head(tx: Transaction, count: int, committed_ms: int) -> int:
-    """Lock the log's head and move it by `count` (negative: give back what was not needed).
+async def advance_head(tx: Transaction, count: int, now_ms: int) -> tuple[int, int]:
+    """Lock the log's head and move it by `count`.
 
     Returns:
-        The head afterwards.
+        The head afterwards, and the commit time of this transaction: now, or the last one's where
+        the clock has gone back, so that it never decreases with the offset.
     """
-    [(head,)] = await tx.fetch(
-        "UPDATE log_state SET head = head + ?, committed_at = MAX(committed_at, ?) RETURNING head",
-        (count, committed_ms),
+    [(head, committed_ms)] = await tx.fetch(
+        "UPDATE log_state SET head = head + ?,"
+        " committed_at = CASE WHEN committed_at < ? THEN ? ELSE committed_at END"
+        " RETURNING head, committed_at",
+        (count, now_ms, now_ms),
     )
-    return int(head)
+    return head, committed_ms
 
 
 async def last_offsets(tx: Transaction) -> dict[str, int]:
@@ -73,7 +76,7 @@ def _row_sizes(count: int) -> list[int]:
     return sizes + [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
 
 
-_ROW = "(?, ?, ?, ?, ?, ?, CAST(? AS TEXT))"
+_ROW = "(?, ?, ?, ?, ?, ?, ?)"
 _INTO = (
     "INSERT INTO events (log_offset, merchant_id, id, type, subject, committed_at, frame) VALUES "
 )
@@ -103,7 +106,7 @@ async def known_events(
     for size in _row_sizes(len(ids)):
         params = [text for pair in ids[at : at + size] for text in pair]
         for merchant_id, id_, offset, frame in await tx.fetch(_known(size), params):
-            known[merchant_id, id_] = KnownEvent(offset, frame)
+            known[merchant_id, id_] = KnownEvent(offset, frame and frame.encode())
         at += size
     return known
 
@@ -115,7 +118,7 @@ def _known(size: int) -> str:
     if size not in _KNOWN:
         wanted = f"WITH wanted (m, i) AS (VALUES {', '.join(['(?, ?)'] * size)})"
         _KNOWN[size] = (
-            f"{wanted} SELECT m, i, e.log_offset, CAST(e.frame AS BLOB)"  # noqa: S608
+            f"{wanted} SELECT m, i, e.log_offset, e.frame"  # noqa: S608
             " FROM wanted JOIN events e ON e.merchant_id = m AND e.id = i"
             " UNION ALL SELECT m, i, r.log_offset, NULL"
             " FROM wanted JOIN retired_event_ids r ON r.merchant_id = m AND r.id = i"
@@ -164,7 +167,7 @@ async def page(
     # Rows that do not match come without their frame: they only say how far the page has looked.
     rows = tx.scan(
         f"SELECT log_offset, CASE WHEN {type_test} AND {subject_test}"  # noqa: S608
-        f" THEN CAST(frame AS BLOB) END FROM events WHERE {where}"
+        f" THEN frame END FROM events WHERE {where}"
         " AND log_offset > ? AND log_offset <= ? ORDER BY log_offset LIMIT ?",
         [*type_params, *subject_params, *where_params, after, upto, PAGE_ROWS],
     )
@@ -174,8 +177,9 @@ async def page(
     async for offset, frame in rows:
         looked_at += 1
         if frame is not None:
-            events.append((offset, frame))
-            size += len(frame)
+            payload = frame.encode()
+            events.append((offset, payload))
+            size += len(payload)
             if len(events) == limit or size >= PAGE_BYTES:
                 return EventPage(events, offset)
     return EventPage(events, offset if looked_at == PAGE_ROWS else upto)
@@ -184,11 +188,14 @@ async def page(
 async def newest(tx: Transaction, count: int) -> list[StoredEvent]:
     """The last `count` events of the log, oldest first."""
     rows = await tx.fetch(
-        "SELECT log_offset, merchant_id, type, subject, CAST(frame AS BLOB)"
+        "SELECT log_offset, merchant_id, type, subject, frame"
         " FROM events ORDER BY log_offset DESC LIMIT ?",
         (count,),
     )
-    return [StoredEvent(*row) for row in reversed(rows)]
+    return [
+        StoredEvent(offset, merchant_id, type_, subject, frame.encode())
+        for offset, merchant_id, type_, subject, frame in reversed(rows)
+    ]
 
 
 async def offsets_before(

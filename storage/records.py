@@ -31,10 +31,9 @@ class LogState(Struct, frozen=True):
     epoch: str
     head: int
     oldest: int
-    committed_ms: int
 
 
-EventRow = tuple[int, str, str, str, str | None, int, bytes]
+EventRow = tuple[int, str, str, str, str | None, int, str]
 """One event to be stored: offset, merchant_id, id, type, subject, committed_ms, and its JSON.
 
 A tuple because it goes to the database as it is, a hundred thousand times a second.

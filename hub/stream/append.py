@@ -64,8 +64,8 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
         for draft in (batch.drafts if judged is None else _new_ones(batch, judged))
     ]
     stored = sum(not draft.volatile for draft in new)
-    head = await events.advance_head(tx, stored, now_ms)
-    entries, rows = _number(new, head - stored, now_ms)
+    head, committed_ms = await events.advance_head(tx, stored, now_ms)
+    entries, rows = _number(new, head - stored, committed_ms)
     await events.insert_events(tx, rows)
     outcomes = [
         [_outcome(draft, None) for draft in batch.drafts]
@@ -76,7 +76,9 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
     return Appended(outcomes, entries, head)
 
 
-def _number(drafts: list[Draft], offset: int, now_ms: int) -> tuple[list[Entry], list[EventRow]]:
+def _number(
+    drafts: list[Draft], offset: int, committed_ms: int
+) -> tuple[list[Entry], list[EventRow]]:
     """Give new events the offsets after `offset`, and make their entries and rows."""
     entries: list[Entry] = []
     rows: list[EventRow] = []
@@ -88,7 +90,7 @@ def _number(drafts: list[Draft], offset: int, now_ms: int) -> tuple[list[Entry],
         offset += 1
         draft.offset = offset
         payload = draft.payload(offset)
-        rows.append((offset, merchant_id, draft.id, type_, subject, now_ms, payload))
+        rows.append((offset, merchant_id, draft.id, type_, subject, committed_ms, payload.decode()))
         entries.append(Entry(offset, merchant_id, type_, subject, text_frame(payload)))
     return entries, rows
 

@@ -136,7 +136,6 @@ class EventLog:
         self.last_offset = last_offset
         self.listener: Callable[[list[Entry]], None] = lambda entries: None
         self.congested: Callable[[], bool] = lambda: False
-        self._committed_ms = state.committed_ms
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -226,8 +225,8 @@ class EventLog:
                 count += 1
         if not group:
             return None
-        self._committed_ms = max(self._committed_ms, time.time_ns() // 1_000_000)
-        return group, asyncio.create_task(self._write(group, self._committed_ms))
+        now_ms = time.time_ns() // 1_000_000
+        return group, asyncio.create_task(self._write(group, now_ms))
 
     async def _write(self, group: list[_Waiting], now_ms: int) -> "_Written":
         if all(
