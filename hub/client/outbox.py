@@ -143,8 +143,8 @@ class Outbox:
             self._waiting.remove(entry)
             self._bytes -= len(entry.event.frame)
 
-    def reject_all(self, error: HubError) -> None:
-        """Give every entry this error, and be empty."""
+    def reject_all(self, error: HubError) -> int:
+        """Give every entry this error, and be empty; how many there were."""
         entries = [*self._in_flight.values(), *self._refused, *self._waiting]
         self._in_flight = {}
         self._refused = []
@@ -152,6 +152,10 @@ class Outbox:
         self._bytes = 0
         for entry in entries:
             entry.reject(error)
+            if not entry.answer.cancelled():
+                # One reason for all of them: no complaint for each that nobody waits for.
+                entry.answer.exception()
+        return len(entries)
 
     def _requeue(self, entries: list[Entry]) -> None:
         again = [e for e in entries if not e.answer.cancelled()]

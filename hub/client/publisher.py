@@ -1,6 +1,7 @@
 """The task that carries the outbox to the hub, over as many connections as it takes."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from hub.client.backoff import Backoff, within
@@ -13,6 +14,8 @@ from hub.protocol import frames
 from hub.protocol.codes import ErrorCode
 from hub.protocol.errors import HubError, Unavailable
 from hub.protocol.frames import Limits
+
+log = logging.getLogger("hub.client")
 
 ANSWER_SECONDS = 60.0
 """An event that got no answer for so long is sent again over a new connection."""
@@ -119,7 +122,8 @@ class Publisher:
         if self._ended is None:
             self._ended = error
             self._on_state(Status(State.CLOSED, error.message))
-        self._outbox.reject_all(self._ended)
+        if left := self._outbox.reject_all(self._ended):
+            log.warning("%d events had no answer when publishing ended: %s", left, self._ended)
         self._room.set()
         self._answers.set()
 

@@ -59,8 +59,7 @@ class Opening(NamedTuple):
         """
         query = self.query
         since, last = _number(query, "since", Offset), _number(query, "last", Last)
-        if since is not None and last is not None:
-            raise invalid(InvalidParams, "/last", "last and since exclude each other")
+        check_start(since, last)
         return Wanted(
             not query.keys().isdisjoint(("types", "subjects", "since", "last")),
             Filter.from_query(query.get("types"), query.get("subjects")),
@@ -96,6 +95,16 @@ def read_opening(request: Request, origins: Origins) -> Opening:
         # A cookie counts for the hub's own pages alone: a browser sends it from any page.
         return Opening(bearer if bearer is not None else token, None, query)
     return Opening(None, cookie, query)
+
+
+def check_start(since: int | None, last: int | None) -> None:
+    """Check that a subscription begins in one place.
+
+    Raises:
+        InvalidParams: both are given.
+    """
+    if since is not None and last is not None:
+        raise invalid(InvalidParams, "/last", "last and since exclude each other")
 
 
 def _header(request: Request, name: str) -> str | None:

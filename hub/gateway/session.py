@@ -48,7 +48,7 @@ from hub.protocol.times import format_ms
 from hub.stream.reader import Reader, Sink
 from storage.errors import StorageError
 
-from .handshake import Opening, Wanted
+from .handshake import Opening, Wanted, check_start
 from .publishing import Publisher
 
 if TYPE_CHECKING:
@@ -323,4 +323,5 @@ class Session:
 
 def _wanted(frame: Subscribe) -> Wanted:
     """The subscription that a frame asks for. Raises: InvalidParams."""
+    check_start(frame.since, frame.last)
     return Wanted(True, Filter(frame.types, frame.subjects), frame.since, frame.epoch, frame.last)

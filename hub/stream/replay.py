@@ -71,22 +71,24 @@ class Replay:
         To be called when it has subscribed and each time it has drained.
         """
         event_log, fanout = self._log, self._fanout
-        while not (reader.closed or reader.stalled or reader.replaying):
+        while reader.subscribed and not (reader.closed or reader.stalled or reader.replaying):
             if reader.cursor < event_log.oldest - 1:
                 self._skip(reader, event_log.oldest - 1)
                 continue
-            position = fanout.position
-            if reader.cursor >= position:
+            # What was acknowledged before a subscription comes before its `live`, even where the
+            # flush that carries it to the others still waits.
+            target = event_log.end if reader.announce else fanout.position
+            if reader.cursor >= target:
                 # No await between here and the attachment: nothing can be committed between.
                 self._arrive(reader)
                 return
             if reader.merchant_id is not None:
                 last = event_log.last_offset.get(reader.merchant_id, 0)
                 if last <= reader.cursor:
-                    reader.cursor = position
+                    reader.cursor = target
                     continue
             if event_log.ring.reaches(reader.cursor):
-                upto, data = self._stretch(reader, position)
+                upto, data = self._stretch(reader, target)
                 reader.cursor = upto
                 if data:
                     reader.sink.write(data)
@@ -111,23 +113,23 @@ class Replay:
 
     # ── from the ring ────────────────────────────────────────────────────────────────────────
 
-    def _stretch(self, reader: Reader, position: int) -> tuple[int, bytes]:
-        """A stretch of the ring up to `position` or 256 KiB, and the offset where it ends.
+    def _stretch(self, reader: Reader, target: int) -> tuple[int, bytes]:
+        """A stretch of the ring up to `target` or 256 KiB, and the offset where it ends.
 
         Readers that were cut together come back to the same place: their bytes are joined once
-        and kept until `position` moves.
+        and kept until the target moves.
         """
-        if self._stretches_at != position:
-            self._stretches_at = position
+        if self._stretches_at != target:
+            self._stretches_at = target
             self._stretches.clear()
         place = _Place(reader.merchant_id, reader.filter, reader.cursor)
         data = self._stretches.get(place)
         if data is not None:
-            return position, data
+            return target, data
         frames: list[bytes] = []
         size = 0
         matches, merchant_id = reader.filter.matches, reader.merchant_id
-        for entry in self._log.ring.between(reader.cursor, position):
+        for entry in self._log.ring.between(reader.cursor, target):
             if (merchant_id is None or entry.merchant_id == merchant_id) and matches(
                 entry.type, entry.subject
             ):
@@ -138,7 +140,7 @@ class Replay:
         data = b"".join(frames)
         if len(self._stretches) < _SHARED_STRETCHES:
             self._stretches[place] = data
-        return position, data
+        return target, data
 
     # ── from the database ────────────────────────────────────────────────────────────────────
 
