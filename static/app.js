@@ -50,8 +50,10 @@ function socketUrl() {
 /** Opens the dashboard. @returns {() => void} closes it */
 function openDashboard() {
   const { query } = parseHash(location.hash);
-  const hub = new Hub({ url: socketUrl(), follow: null });
+  const hub = new Hub({ url: socketUrl(), follow: null, backoff: { base: 300, cap: 8_000 } });
   const stream = new Stream(hub, streamScope(query, session));
+  const merchants = new Merchants(rest);
+  hub.on('event', ({ merchant_id }) => merchants.meet(merchant_id));
   const context = {
     hub,
     session,
@@ -59,7 +61,7 @@ function openDashboard() {
     theme,
     toasts,
     connection: watchConnection(hub, session),
-    merchants: new Merchants(rest),
+    merchants,
     adjust: (changes) => router.adjust(changes),
   };
   const routes = {
@@ -73,7 +75,7 @@ function openDashboard() {
   });
   app.replaceChildren(frame.element);
   router.start();
-  context.merchants.load();
+  merchants.load();
   hub.start();
 
   // Who comes back to the page, or back online, does not want to wait for a timer.

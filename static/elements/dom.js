@@ -19,7 +19,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === 'text') element.textContent = value;
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.filter((child) => typeof child === 'string' || child));
+  for (const child of children) if (child) element.append(child);
   return element;
 }
 

@@ -67,7 +67,6 @@ export class EventInspector extends HTMLElement {
    * @param {(id: string) => string} merchantName
    */
   show({ kind, frame }, merchantName) {
-    if (frame === this.#frame) return;
     this.#frame = frame;
     const event = kind === 'event';
     setText(this.#title, event ? frame.type : 'Gap');

@@ -90,6 +90,11 @@ export class EventList extends HTMLElement {
     this.#draw();
   }
 
+  /** Fills every row again: merchants are called differently now. */
+  rename() {
+    for (const row of this.#rows.values()) row.fill(row.entry, this.merchantName);
+  }
+
   toTop() {
     this.#scroller.scrollTop = 0;
   }
@@ -132,9 +137,13 @@ export class EventList extends HTMLElement {
     const visible = new Set(entries.map(({ seq }) => seq));
     for (const [seq, row] of this.#rows) if (!visible.has(seq)) this.#release(seq, row);
     const fresh = this.#fresh();
+    let place = this.#space.firstChild;
     entries.forEach((entry, position) => {
       const row = this.#rows.get(entry.seq) ?? this.#take(entry, entry.seq >= fresh);
       row.place((first + position) * rowHeight, entry.seq === this.#selected);
+      // The order of the elements is the order that is read aloud.
+      if (row.element === place) place = place.nextSibling;
+      else this.#space.insertBefore(row.element, place);
     });
     if (visible.has(this.#selected)) {
       this.#scroller.setAttribute('aria-activedescendant', `event-${this.#selected}`);
@@ -157,7 +166,6 @@ export class EventList extends HTMLElement {
     row.fill(entry, this.merchantName);
     row.element.classList.toggle('fresh', fresh);
     this.#rows.set(entry.seq, row);
-    this.#space.append(row.element);
     return row;
   }
 
@@ -174,7 +182,10 @@ export class EventList extends HTMLElement {
   }
 
   #choose(entry) {
-    if (entry) this.dispatchEvent(new CustomEvent('choose', { detail: entry }));
+    if (!entry) return;
+    // At once: a key that repeats is faster than the frames, and each stroke goes on from here.
+    this.#selected = entry.seq;
+    this.dispatchEvent(new CustomEvent('choose', { detail: entry }));
   }
 
   #reveal(index) {

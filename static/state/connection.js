@@ -1,7 +1,14 @@
 /**
  * The connection as the page shows it, and what the page does about its end.
  */
+import { systemClock } from '../client/clock.js';
 import { Store } from './store.js';
+
+/**
+ * How long a handshake may take before the session is looked into: a hub that sees no cookie waits
+ * for other credentials, for longer than a person would.
+ */
+const PATIENCE_MS = 2_000;
 
 /**
  * @typedef {object} ConnectionState
@@ -14,20 +21,26 @@ import { Store } from './store.js';
 /**
  * @param {import('../client/hub.js').Hub} hub
  * @param {import('./session.js').Session} session
+ * @param {import('../client/clock.js').Clock} [clock]
  * @returns {Store<ConnectionState>}
  */
-export function watchConnection(hub, session) {
+export function watchConnection(hub, session, clock = systemClock) {
   /** @type {Store<ConnectionState>} */
   const store = new Store({ state: 'idle', first: true, retryAt: null, message: '' });
+  let timer = null;
 
-  hub.on('status', async ({ state, retryAt, greeted, verdict }) => {
+  async function lookInto() {
+    if (!(await session.holds())) session.end('Your session has ended.');
+  }
+
+  hub.on('status', ({ state, retryAt, greeted, verdict }) => {
     const first = store.value.first && !greeted;
     store.set({ state, first, retryAt, message: verdict?.message ?? '' });
-    if (state === 'stopped' && verdict.credentials) {
-      session.end(verdict.message);
-    } else if (state === 'waiting' && !greeted && !(await session.holds())) {
-      session.end('Your session has ended.');
-    }
+    clock.clearTimeout(timer);
+    if (state === 'connecting') timer = clock.setTimeout(lookInto, PATIENCE_MS);
+    // Of a handshake that failed, a browser tells no reason.
+    if (state === 'waiting' && !greeted) lookInto();
+    if (state === 'stopped' && verdict.credentials) session.end(verdict.message);
   });
   return store;
 }

@@ -4,9 +4,15 @@
 import { Store } from './store.js';
 
 /**
+ * @typedef {object} Visitor
+ * @property {string} role
+ * @property {string | null} merchant_id
+ * @property {string} name
+ * @property {string | null} expires_at
+ *
  * @typedef {object} SessionState
  * @property {'unknown' | 'in' | 'out'} status
- * @property {{ role: string, merchant_id: string | null, name: string, expires_at: string } | null} session
+ * @property {Visitor | null} session
  * @property {string} example a line to paste that publishes a first event
  * @property {string} message why nobody is signed in, for the sign-in view
  */
@@ -56,7 +62,7 @@ export class Session {
   }
 
   /**
-   * After a handshake that failed, of which a browser tells no reason: is it the credentials?
+   * Whether the session still stands.
    * @returns {Promise<boolean>} false only when the hub says so
    */
   async holds() {

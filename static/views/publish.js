@@ -125,7 +125,7 @@ export function publishDialog({ hub, session, merchants, stream, toasts }) {
         { class: 'dialog-body' },
         h('p', {
           class: 'muted',
-          text: 'It is stored like any other event, and everyone who follows this merchant receives it.',
+          text: 'It is stored like any other event, and all who follow this merchant receive it.',
         }),
         merchantRow,
         h(

@@ -10,7 +10,10 @@ import { brand } from './brand.js';
 /** Often enough for a countdown and a running offset; faster could not be read. */
 const TICK_MS = 200;
 
-/** @type {Record<import('../state/preferences.js').Theme, [import('../state/preferences.js').Theme, string, string]>} */
+/**
+ * For each theme: the one that follows, its icon, its label.
+ * @type {Record<string, [any, any, string]>}
+ */
 const THEMES = {
   system: ['light', 'system', 'Theme: as the system'],
   light: ['dark', 'sun', 'Theme: light'],

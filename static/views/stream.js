@@ -69,6 +69,7 @@ export function streamView(context) {
     icon('plus'),
     h('span', { class: 'action-label', text: 'Send test event' }),
   );
+  send.hidden = session.store.value.session?.role === 'viewer';
   const element = h(
     'div',
     { class: 'stream' },
@@ -184,7 +185,7 @@ export function streamView(context) {
       toasts.say('The filter was refused', { kind: 'problem', detail: error.message }),
     ),
     connection.watch(draw),
-    merchants.store.watch(draw),
+    merchants.store.watch(() => list.rename()),
     () => document.removeEventListener('keydown', key),
     () => clearTimeout(slowTimer),
   ];
@@ -197,6 +198,8 @@ export function streamView(context) {
       const admin = session.store.value.session?.role === 'admin';
       list.classList.toggle('with-merchants', admin && scope.merchantId === null);
       stream.filter(scope);
+      // At once: the next chip that is pressed adds to those of now.
+      chips.show(stream.types, stream.seen);
       list.toTop();
     },
     leave() {

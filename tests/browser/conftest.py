@@ -1,0 +1,55 @@
+"""A real Chromium at a real hub."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Playwright, async_playwright
+
+from tests.browser.bot import Bot
+from tests.browser.dashboard import Dashboard
+from tests.support.hub_process import HubProcess
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture
+async def playwright() -> AsyncIterator[Playwright]:
+    async with async_playwright() as started:
+        yield started
+
+
+@pytest.fixture
+async def browser(playwright: Playwright, chromium: Path) -> AsyncIterator[Browser]:
+    launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    yield launched
+    await launched.close()
+
+
+@pytest.fixture
+async def dashboard(browser: Browser, hub: HubProcess) -> AsyncIterator[Dashboard]:
+    """The page, opened by nobody yet; whatever goes wrong in it fails the test."""
+    context = await browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(5_000)
+    opened = Dashboard(await context.new_page(), hub)
+    yield opened
+    await context.close()
+    assert opened.complaints == []
+
+
+@pytest.fixture
+async def bot(playwright: Playwright, hub: HubProcess) -> AsyncIterator[Bot]:
+    request = await playwright.request.new_context(
+        base_url=hub.url, extra_http_headers={"Authorization": f"Bearer {hub.bot_key}"}
+    )
+    yield Bot(request)
+    await request.dispose()
+
+
+@pytest.fixture
+async def admin(playwright: Playwright, hub: HubProcess) -> AsyncIterator[Bot]:
+    request = await playwright.request.new_context(
+        base_url=hub.url, extra_http_headers={"Authorization": f"Bearer {hub.admin_key}"}
+    )
+    yield Bot(request)
+    await request.dispose()
