@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from hub.protocol.codec import Origin
+from hub.protocol.drafts import Origin
 from hub.protocol.errors import Unauthenticated
 from hub.protocol.times import format_ms, parse_ms
 from storage import keys

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import database as database
+from tests.support.databases import store as store
 from tests.support.hub_process import HubProcess
 
 

@@ -10,16 +10,17 @@ unreachable, 2 wrong usage, 130 interrupted.
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub.client.command_publish import NoAnswer, parse_data, publish_lines, publish_one, sentence
+from hub.client.command_tail import Wanted, tail
 from hub.client.hub import Hub
 from hub.client.lines import read_lines
-from hub.client.publish import NoAnswer, parse_data, publish_lines, publish_one, sentence
 from hub.client.status import State, Status
-from hub.client.tail import Wanted, tail
 from hub.client.terminal import Output, complaint
 from hub.protocol.errors import HubError
 from hub.protocol.frames import Publish
@@ -35,6 +36,8 @@ class UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     options = _parser().parse_args(arguments)
+    # What the SDK would log is told here in sentences of its own.
+    logging.getLogger("hub.client").addHandler(logging.NullHandler())
     try:
         return asyncio.run(_run(options))
     except KeyboardInterrupt:

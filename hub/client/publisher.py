@@ -17,7 +17,7 @@ from hub.protocol.frames import Limits
 
 log = logging.getLogger("hub.client")
 
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
 """An event that got no answer for so long is sent again over a new connection."""
 
 INTERNAL_TRIES = 5

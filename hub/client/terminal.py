@@ -1,9 +1,12 @@
 """What `hub` writes: lines for people on a terminal, NDJSON for programs."""
 
+import asyncio
 import os
 import re
 import shutil
+import stat
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -48,9 +51,27 @@ class Output:
             self._stream.write(text + b"\n")
             self._stream.flush()
         except BrokenPipeError:
-            self.broken = True
-            # The interpreter flushes once more when it ends; this gives that a place to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._break()
+
+    def when_broken(self, callback: Callable[[], object]) -> None:
+        """Call this as soon as the reader of a pipe has gone, though nothing is to be written."""
+        descriptor = self._stream.fileno()
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return
+        loop = asyncio.get_running_loop()
+
+        def gone() -> None:
+            loop.remove_reader(descriptor)
+            self._break()
+            callback()
+
+        # Nothing can be read from this end: the loop reports it when the other end is closed.
+        loop.add_reader(descriptor, gone)
+
+    def _break(self) -> None:
+        self.broken = True
+        # The interpreter flushes once more when it ends; this gives that a place to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def json(self, value: object) -> None:
         """Write one value as a line of JSON."""

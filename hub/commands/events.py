@@ -7,8 +7,8 @@ import msgspec
 
 from hub.auth import Principal
 from hub.gateway.publishing import check_may_publish, entry_of
-from hub.protocol import codec
-from hub.protocol.codec import Draft
+from hub.protocol import drafts
+from hub.protocol.drafts import Draft
 from hub.protocol.errors import Forbidden, HubError, InvalidParams, invalid
 from hub.protocol.filters import Filter, split_patterns
 from hub.protocol.frames import Entry, Gap, Publish
@@ -60,7 +60,7 @@ def _draft(services: Services, actor: Principal, frame: Publish) -> Draft:
     if merchant_id is None:
         raise invalid(InvalidParams, "/merchant_id", "an admin says whose event it is")
     check_may_publish(actor, merchant_id, actor.merchant_id, services.merchants)
-    return codec.draft(frame, actor.origin(merchant_id))
+    return drafts.draft(frame, actor.origin(merchant_id))
 
 
 def _line(draft: Draft, outcome: Outcome) -> Entry | HubError:

@@ -3,7 +3,7 @@
 import time
 
 from hub.auth import Principal, Role, new_token, token_hash, visible_prefix
-from hub.protocol.codec import Origin
+from hub.protocol.drafts import Origin
 from hub.protocol.errors import Forbidden, InvalidParams, NotFound, invalid
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms, normalize, parse_ms

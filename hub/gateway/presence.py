@@ -10,7 +10,7 @@ import time
 import structlog
 
 from hub.auth import Principal
-from hub.protocol.codec import Origin
+from hub.protocol.drafts import Origin
 from hub.protocol.errors import Unavailable
 from hub.protocol.times import format_ms
 from hub.stream.log import EventLog, WriteScope

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from hub.auth import Principal
-from hub.protocol import codec
-from hub.protocol.codec import Draft, Origin
+from hub.protocol import codec, drafts
+from hub.protocol.drafts import Draft, Origin
 from hub.protocol.errors import (
     FieldError,
     Forbidden,
@@ -156,7 +156,7 @@ class Publisher:
     def _draft(self, frame: Publish) -> Draft:
         if self._refusing:
             raise Unavailable("refused behind an event whose commit failed; send both again")
-        return codec.draft(frame, self._origin(frame.merchant_id))
+        return drafts.draft(frame, self._origin(frame.merchant_id))
 
     def _origin(self, asked: str | None) -> Origin:
         principal = self._principal

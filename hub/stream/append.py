@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from hub.protocol import codec
-from hub.protocol.codec import Draft
+from hub.protocol import drafts
+from hub.protocol.drafts import Draft
 from hub.protocol.errors import Conflict, HubError
 from hub.protocol.websocket import text_frame
 from storage import events
@@ -140,7 +140,7 @@ def _verdict(
     key = (draft.merchant_id, draft.id)
     stored = known.get(key)
     if stored is not None:
-        if stored.frame is None or codec.same_event(stored.frame, draft):
+        if stored.frame is None or drafts.same_event(stored.frame, draft):
             return stored
         return _conflict(draft)
     earlier = seen.get(key)
@@ -148,7 +148,7 @@ def _verdict(
         seen[key] = draft
         first_seen.append(key)
         return None
-    return earlier if codec.same_event(earlier.payload(0), draft) else _conflict(draft)
+    return earlier if drafts.same_event(earlier.payload(0), draft) else _conflict(draft)
 
 
 def _conflict(draft: Draft) -> HubError:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from hub.protocol.codec import Draft, Origin, encode_event
+from hub.protocol.drafts import Draft, Origin, encode_event
 from hub.protocol.errors import HubError, Unavailable
 from hub.protocol.frames import Publish
 from hub.protocol.ids import Uuid7Source

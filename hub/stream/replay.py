@@ -156,6 +156,8 @@ class Replay:
                     continue
                 if page.oldest - 1 > reader.cursor:
                     self._skip(reader, page.oldest - 1)
+                    if reader.stalled:
+                        break
                 reader.cursor = max(reader.cursor, page.upto)
                 if page.data:
                     reader.sink.write(page.data)

@@ -1,5 +1,6 @@
 """`hub tail`: follow the events."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,13 +36,21 @@ async def tail(hub: Hub, wanted: Wanted, output: Output) -> int:
         on_gap=_gap,
         on_state=_Narrator(),
     )
-    async for event in stream:
-        if output.readable:
-            output.text(event_line(event, output.colour))
-        else:
-            output.json(event_json(event))
-        if output.broken:
-            break
+    task = asyncio.current_task()
+    assert task is not None
+    output.when_broken(task.cancel)
+    try:
+        async for event in stream:
+            if output.readable:
+                output.text(event_line(event, output.colour))
+            else:
+                output.json(event_json(event))
+            if output.broken:
+                break
+    except asyncio.CancelledError:
+        if not output.broken:
+            raise
+        task.uncancel()
     return 0
 
 

@@ -1,0 +1,22 @@
+"""Fixtures of the gateway's tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import uvloop
+
+from storage.database import Database
+from tests.gateway.local_hub import LocalHub, prepared, running
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop on which the hub runs; its transports differ from asyncio's in detail."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def local(database: Database) -> AsyncIterator[LocalHub]:
+    """A hub with its defaults. For settings or a database of its own, a test uses `running`."""
+    async with running(await prepared(database)) as hub:
+        yield hub

@@ -1,0 +1,100 @@
+"""The hub in this process, on a free port, over any database."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from hub.app import make_app
+from hub.auth import Role, new_token, token_hash, visible_prefix
+from hub.origins import Origins
+from hub.protocol.ids import uuid7
+from hub.server import HubServer, listen
+from hub.services import Services, open_services
+from hub.settings import Settings
+from storage import keys, merchants
+from storage.database import Database, Transaction
+from storage.records import ApiKey
+
+NOW = "2026-11-22T10:00:00.000Z"
+ROLES: tuple[Role, ...] = ("admin", "merchant", "viewer", "bot")
+
+
+@dataclass
+class LocalHub:
+    """A hub with two merchants, and for the first of them a key of each role, named after it.
+
+    Attributes:
+        keys, key_ids: the secrets and the ids of the keys, by name.
+    """
+
+    database: Database
+    merchant_id: str
+    other_merchant: str
+    keys: dict[str, str] = field(default_factory=dict)
+    key_ids: dict[str, str] = field(default_factory=dict)
+    port: int = 0
+    running: Services | None = None
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def services(self) -> Services:
+        assert self.running is not None, "the hub does not run"
+        return self.running
+
+    async def add_key(
+        self, role: Role, name: str, *, merchant_id: str | None = None, expires: str | None = None
+    ) -> str:
+        """A further key; its secret."""
+        token = new_token(role)
+        owner = None if role == "admin" else merchant_id or self.merchant_id
+        key = ApiKey(uuid7(), owner, role, name, visible_prefix(token), 1, NOW, expires, None)
+
+        async def work(tx: Transaction) -> None:
+            await keys.insert(tx, key, token_hash(token))
+
+        await self.database.write(work)
+        self.keys[name], self.key_ids[name] = token, key.id
+        return token
+
+
+async def prepared(database: Database) -> LocalHub:
+    """The merchants and keys of a hub that does not run yet."""
+    hub = LocalHub(database, uuid7(), uuid7())
+
+    async def work(tx: Transaction) -> None:
+        await merchants.insert(tx, hub.merchant_id, "ours", NOW)
+        await merchants.insert(tx, hub.other_merchant, "theirs", NOW)
+
+    await database.write(work)
+    for role in ROLES:
+        await hub.add_key(role, role)
+    return hub
+
+
+@asynccontextmanager
+async def running(
+    hub: LocalHub, settings: Settings | None = None, *, database: Database | None = None
+) -> AsyncIterator[LocalHub]:
+    """Run a prepared hub until the block ends.
+
+    Args:
+        database: what it runs on, where that is not its own: one that can be made to fail.
+    """
+    settings = settings or Settings()
+    listener = listen("127.0.0.1", 0)
+    hub.port = listener.getsockname()[1]
+    origins = Origins(settings.public_url, hub.port, settings.allowed_origins)
+    async with open_services(settings, database or hub.database, origins) as services:
+        hub.running = services
+        server = HubServer(make_app(services, "an example"), services)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield hub
+        finally:
+            server.should_exit = True
+            await serving
+            hub.running = None
