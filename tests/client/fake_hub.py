@@ -62,10 +62,10 @@ class FakeConnection:
     async def hello(self, **changes: Any) -> None:
         await self.send(connected(**changes))
 
-    async def subscribe(self, offset: int = 0, *, epoch: str = "e1", live: int | None = None) -> None:
+    async def subscribe(self, offset: int = 0, *, epoch: str = "e1") -> None:
         """Greet, confirm the subscription from `offset` on, and be live."""
         await self.hello(offset=offset, epoch=epoch)
-        await self.send(subscribed(offset, epoch=epoch), {"type": "live", "offset": live or offset})
+        await self.send(subscribed(offset, epoch=epoch), {"type": "live", "offset": offset})
 
     def cut(self) -> None:
         """End the connection without a word."""
@@ -185,7 +185,7 @@ def subscribed(offset: int, *, epoch: str = "e1", recovered: bool = True) -> Fra
 
 
 def event(offset: int | None, **changes: Any) -> Frame:
-    frame = {
+    frame: Frame = {
         "type": "custom_test",
         "id": f"id-{offset}",
         "timestamp": "2026-11-22T10:00:00.000Z",
@@ -279,6 +279,7 @@ def streaming(log: Log, cut: Callable[[], bool] = lambda: False) -> Script:
                 live = True
                 await connection.send({"type": "live", "offset": at})
             async with log.grown:
-                await log.grown.wait_for(lambda: at < len(log.events))
+                while at >= len(log.events):
+                    await log.grown.wait()
 
     return script

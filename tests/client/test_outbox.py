@@ -110,7 +110,7 @@ async def test_closing_rejects_everything() -> None:
     assert len(outbox) == 0
 
 
-@given(st.lists(st.sampled_from("add send ack unavailable lost".split()), max_size=60))
+@given(st.lists(st.sampled_from(["add", "send", "ack", "unavailable", "lost"]), max_size=60))
 def test_the_log_gets_publishing_order_whatever_happens(steps: list[str]) -> None:
     """A hub that refuses everything behind a failure, and a network that loses what it likes."""
     asyncio.run(_run(steps))
