@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.bench.load import HOST, Broken, Peer, connect
 from tests.bench.machine import Process
+from tests.bench.peers import HOST, Broken, Peer, connect
 from tests.bench.wire import handshake
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,7 +17,9 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol, Side
 
 from tests.bench import machine
-from tests.bench.load import Broken, Load, Peer, Rate, Result, Window, connect, holes, read_events
+from tests.bench.load import Load, Rate, Window
+from tests.bench.peers import Broken, Peer, connect, holes, read_events
+from tests.bench.result import Result
 from tests.bench.servers import Baseline
 from tests.bench.wire import (
     HUB_EVENT_WITH_ID,

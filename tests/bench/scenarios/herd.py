@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from tests.bench.load import Load, Window, connect, event_offsets, holes
+from tests.bench.load import Load, Window
+from tests.bench.peers import connect, event_offsets, holes
 from tests.bench.plan import Plan
 from tests.bench.report import Outcome, spread
 from tests.bench.scenarios.ingest import ACK

@@ -8,9 +8,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from tests.bench.load import Load, Rate, Result, Window
+from tests.bench.load import Load, Rate, Window
 from tests.bench.plan import Plan
 from tests.bench.report import Outcome, ms, number, percent, spread
+from tests.bench.result import Result
 from tests.bench.wire import HUB_EVENT, HUB_EVENT_WITH_ID, Events
 
 PUBLISHERS, IN_FLIGHT = 4, 256

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.bench.load import connect
 from tests.bench.machine import raise_open_files
+from tests.bench.peers import connect
 from tests.bench.plan import Plan
 from tests.bench.report import Outcome, number, spread
 from tests.bench.servers import READY

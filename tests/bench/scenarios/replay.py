@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from tests.bench.load import Load, Window, connect, holes, read_events
+from tests.bench.load import Load, Window
+from tests.bench.peers import connect, holes, read_events
 from tests.bench.plan import Plan
 from tests.bench.report import Outcome, number, percent, spread
 from tests.bench.scenarios.ingest import ACK, PUBLISHERS
