@@ -51,6 +51,7 @@ async def open_services(
         event_log.listener = fanout.enqueue
         event_log.congested = lambda: fanout.congested
         fanout.relieved = event_log.wake
+        fanout.writing = lambda: event_log.writing
         replay = Replay(event_log, fanout, tasks)
         authenticator = Authenticator(database)
         presence = Presence(event_log)

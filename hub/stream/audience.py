@@ -109,11 +109,16 @@ class _Scope:
 
 
 class AudienceIndex:
-    """All audiences that have readers."""
+    """All audiences that have readers.
+
+    Attributes:
+        readers: how many there are in all of them.
+    """
 
     def __init__(self) -> None:
         self._audiences: dict[tuple[str | None, Filter], Audience] = {}
         self._scopes: dict[str | None, _Scope] = {}
+        self.readers = 0
 
     def join(self, reader: Reader) -> None:
         """Put a reader into the audience of its merchant and filter."""
@@ -124,6 +129,7 @@ class AudienceIndex:
             self._scopes.setdefault(reader.merchant_id, _Scope()).add(audience)
         audience.readers[reader] = None
         reader.audience = audience
+        self.readers += 1
 
     def leave(self, reader: Reader) -> Audience | None:
         """Take a reader out; the audience that it was in, which goes when nobody is left."""
@@ -132,6 +138,7 @@ class AudienceIndex:
             return None
         reader.audience = None
         del audience.readers[reader]
+        self.readers -= 1
         if not audience.readers:
             del self._audiences[audience.merchant_id, audience.filter]
             self._scopes[audience.merchant_id].remove(audience)

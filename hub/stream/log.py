@@ -123,6 +123,7 @@ class EventLog:
         oldest: the first offset still stored (`end` + 1 when none is).
         last_offset: by merchant, the offset of its last event; one that is missing has none.
         listener: called after each commit with the new entries, volatile ones included.
+        writing: whether a group is on its way to the disk.
         congested: while it says so, no further group is written; `wake` when it has changed.
     """
 
@@ -139,6 +140,7 @@ class EventLog:
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self.writing = False
         self._ids = Uuid7Source()
 
     @property
@@ -210,6 +212,7 @@ class EventLog:
 
     def _start(self) -> "tuple[list[_Waiting], asyncio.Task[_Written]] | None":
         """Take the next group from what waits and send it to the database."""
+        self.writing = False
         if self.congested():
             return None
         waiting = self._waiting
@@ -225,6 +228,7 @@ class EventLog:
                 count += 1
         if not group:
             return None
+        self.writing = True
         now_ms = time.time_ns() // 1_000_000
         return group, asyncio.create_task(self._write(group, now_ms))
 
