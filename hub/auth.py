@@ -89,6 +89,7 @@ class Authenticator:
         self._keys: dict[str, ApiKey] = {}
         self._sessions: dict[str, tuple[ApiKey, int]] = {}
         self._tickets: dict[str, tuple[str, float]] = {}
+        self._forgotten = 0
 
     def now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -133,6 +134,7 @@ class Authenticator:
 
     def forget(self, key_id: str) -> None:
         """Look a key and its browsers up again: it was revoked."""
+        self._forgotten += 1
         for digest in [d for d, key in self._keys.items() if key.id == key_id]:
             del self._keys[digest]
         for digest in [d for d, (key, _) in self._sessions.items() if key.id == key_id]:
@@ -163,4 +165,9 @@ class Authenticator:
         return self._alive(await self._read(lambda tx: keys.get(tx, key_id)), None)
 
     async def _read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        return await self._database.read(work)
+        """Read what no revocation has overtaken: what is kept must not outlive its key."""
+        while True:
+            forgotten = self._forgotten
+            found = await self._database.read(work)
+            if forgotten == self._forgotten:
+                return found

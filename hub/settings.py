@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
@@ -51,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def effective_database_url(self) -> str:
         """The database's URL, also where none was set."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'hub.db'}"
+        return self.database_url or f"sqlite:///{quote(str(self.data_dir / 'hub.db'))}"
 
     def effective(self) -> dict[str, str]:
         """Every setting under its environment name, secrets masked, for people to read."""

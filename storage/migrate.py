@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -58,7 +59,7 @@ async def migrate(database: Database, engine: str = "sqlite") -> list[str]:
         )
         missing = steps[await _verified(tx, steps) :]
         for step in missing:
-            async for statement in _statements(step.sql):
+            for statement in _statements(step.sql):
                 await tx.execute(statement)
             await tx.execute(
                 "INSERT INTO schema_migrations (number, name, checksum) VALUES (?, ?, ?)",
@@ -99,17 +100,17 @@ async def _verified(tx: Transaction, steps: list[Migration]) -> int:
     return len(applied)
 
 
-async def _statements(sql: str) -> AsyncIterator[str]:
-    """Split a migration at the lines that end in `;` outside of a trigger's body."""
+def _statements(sql: str) -> Iterator[str]:
+    """Split a migration into statements; SQLite's own tokenizer knows comments and triggers.
+
+    Raises:
+        SchemaError: it ends within a statement.
+    """
     statement = ""
     for line in sql.splitlines(keepends=True):
-        if not statement and (not line.strip() or line.lstrip().startswith("--")):
-            continue
         statement += line
-        inside_trigger = statement.lstrip().upper().startswith("CREATE TRIGGER")
-        ends = line.rstrip().endswith("END;" if inside_trigger else ";")
-        if ends:
+        if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
-    if statement.strip():
+    if any(line.strip() and not line.strip().startswith("--") for line in statement.splitlines()):
         raise SchemaError(f"a migration ends within a statement: {statement.strip()[:80]}")

@@ -48,6 +48,7 @@ class CarefulReader:
         self._parsed = 0
         self._fragments: list[bytes] = []
         self._opcode: Opcode | None = None
+        self._broken = False
 
     @property
     def failed(self) -> int | None:
@@ -77,6 +78,8 @@ class CarefulReader:
             message = self._message(frame)
             if message is not None:
                 messages.append(message)
+            if self._broken:
+                break  # what the parser had read beyond the fault does not count
         return messages
 
     def close(self, code: int, reason: str) -> None:
@@ -111,6 +114,7 @@ class CarefulReader:
         try:
             codecs.utf_8_decode(payload, "strict", True)
         except UnicodeDecodeError as error:
+            self._broken = True
             self._protocol.fail(CloseCode.INVALID_UTF8, f"{error.reason} at position {error.start}")
             return None
         return Text(payload)

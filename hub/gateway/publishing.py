@@ -4,6 +4,7 @@ Every publish gets one ack or error; acks come in publishing order because the l
 that order. What one read of the socket brought goes to the log as one publication.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -118,20 +119,19 @@ class Publisher:
             raise _joined(refused)
 
         def answer(outcomes: list[Outcome]) -> None:
-            self._settled(len(outcomes), outcomes)
-            if frame.atomic:
-                causes = [
-                    outcome.below(f"/events/{index}")
-                    for index, outcome in enumerate(outcomes)
-                    if isinstance(outcome, HubError) and not isinstance(outcome, RefusedWithBatch)
-                ]
-                if causes:
-                    error = _joined(causes)
-                    self._connection.send([codec.encode(codec.error_frame(error, frame.ref))])
-                    return
-            settled = iter(zip(drafts, outcomes, strict=True))
-            lines = [entry or entry_of(*next(settled)) for entry in entries]
-            self._connection.send([codec.encode(Ack(ref=frame.ref, events=lines))])
+            causes = [
+                outcome.below(f"/events/{index}")
+                for index, outcome in enumerate(outcomes)
+                if isinstance(outcome, HubError) and not isinstance(outcome, RefusedWithBatch)
+            ]
+            if frame.atomic and causes:
+                reply = codec.encode(codec.error_frame(_joined(causes), frame.ref))
+            else:
+                settled = iter(zip(drafts, outcomes, strict=True))
+                lines = [entry or entry_of(*next(settled)) for entry in entries]
+                reply = codec.encode(Ack(ref=frame.ref, events=lines))
+            self._connection.send([reply])
+            self._settled(outcomes)
 
         self._in_flight += len(drafts)
         self._log.publish(Publication(drafts, answer, self, atomic=frame.atomic))
@@ -147,6 +147,11 @@ class Publisher:
         self._in_flight += len(drafts)
         self._log.publish(Publication(drafts, self._answerer(drafts, refs), self))
 
+    def act_as(self, principal: Principal) -> None:
+        """Sign what follows with a new key of the same merchant and role."""
+        self._principal = principal
+        self._origins.clear()
+
     def barrier_passed(self) -> None:
         """The pong is here: what comes now was sent by a client that knows of the refusal."""
         self._refusing = False
@@ -155,7 +160,7 @@ class Publisher:
 
     def _draft(self, frame: Publish) -> Draft:
         if self._refusing:
-            raise Unavailable("refused behind an event whose commit failed; send both again")
+            raise _behind()
         return drafts.draft(frame, self._origin(frame.merchant_id))
 
     def _origin(self, asked: str | None) -> Origin:
@@ -179,7 +184,6 @@ class Publisher:
         self, drafts: list[Draft], refs: list[str | None]
     ) -> Callable[[list[Outcome]], None]:
         def answer(outcomes: list[Outcome]) -> None:
-            self._settled(len(drafts), outcomes)
             self._connection.send(
                 [
                     codec.encode(codec.error_frame(outcome, ref, draft.id))
@@ -188,22 +192,31 @@ class Publisher:
                     for draft, ref, outcome in zip(drafts, refs, outcomes, strict=True)
                 ]
             )
+            self._settled(outcomes)
 
         return answer
 
-    def _settled(self, count: int, outcomes: list[Outcome]) -> None:
-        self._in_flight -= count
-        if any(isinstance(outcome, Unavailable) for outcome in outcomes) and not self._refusing:
-            self._refusing = True
-            self._drafts, drafts = [], self._drafts
-            self._refs, refs = [], self._refs
-            self._connection.barrier()
-            if drafts:
-                behind = Unavailable("refused behind an event whose commit failed; send both again")
-                self._in_flight += len(drafts)
-                self._answerer(drafts, refs)([behind] * len(drafts))
+    def _settled(self, outcomes: list[Outcome]) -> None:
+        self._in_flight -= len(outcomes)
+        if not self._refusing and any(isinstance(o, Unavailable) for o in outcomes):
+            self._refuse_behind()
         if self.in_flight < IN_FLIGHT_EVENTS // 2:
             self._connection.resume()
+
+    def _refuse_behind(self) -> None:
+        """Refuse what the client sent before it could know of a failed commit.
+
+        A later event that was accepted, while the earlier one is sent again, would break the
+        publisher's order. The ping goes out behind all refusals of this turn of the loop; what is
+        read before its pong was sent before them.
+        """
+        self._refusing = True
+        drafts, refs = self._drafts, self._refs
+        self._drafts, self._refs = [], []
+        if drafts:
+            self._in_flight += len(drafts)
+            self._answerer(drafts, refs)([_behind()] * len(drafts))
+        asyncio.get_running_loop().call_soon(self._connection.barrier)
 
 
 def check_may_publish(
@@ -234,6 +247,10 @@ def entry_of(draft: Draft, outcome: Outcome) -> Entry:
     if isinstance(outcome, HubError):
         return Entry(draft.id, error=codec.entry_error(outcome))
     return Entry(draft.id, offset=outcome.offset, duplicate=outcome.duplicate)
+
+
+def _behind() -> Unavailable:
+    return Unavailable("refused behind an event whose commit failed; send both again, in order")
 
 
 def _joined(errors: list[HubError]) -> HubError:

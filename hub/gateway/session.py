@@ -304,12 +304,16 @@ class Session:
             self.refuse(Unavailable("the database did not answer; send auth again"), frame.ref)
         else:
             old = self.principal
+            if self.reader.closed:
+                return  # the connection ended while the key was looked up
             if (principal.role, principal.merchant_id) != (old.role, old.merchant_id):
                 refusal = Forbidden("a refresh brings a key of the same merchant and role")
                 self.refuse(refusal, frame.ref)
                 self._line.close(CloseCode.FORBIDDEN, refusal.message)
             else:
                 self._gateway.rename(self, principal)
+                if self._publisher is not None:
+                    self._publisher.act_as(principal)
                 self.send(Ack(ref=frame.ref, expires_at=principal.expires_at))
         finally:
             self._line.proceed()

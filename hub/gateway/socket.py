@@ -12,6 +12,7 @@ full the session keeps its cursor, and the socket is not read either, which boun
     STALLED     the outgoing buffer has drained
     IN_FLIGHT   half of the events in flight have been committed
     BUSY        the frame at hand (auth, subscribe with last) is done
+    TURN        the loop has been around once
     DRAINING    for good: the hub is shutting down
 """
 
@@ -47,10 +48,14 @@ if TYPE_CHECKING:
 
 HIGH_WATER = 128 * 1024
 """Bytes in the outgoing buffer at which a reader counts as slow."""
+SLICE_FRAMES = 512
+"""Frames that the fast path takes before it gives the loop back."""
+SLICE_BYTES = 8 * 1024
+"""Bytes that the careful reader takes before it gives the loop back."""
 CLOSE_SECONDS = 5.0
 """How long the other side may take to answer a close frame."""
 
-_STALLED, _IN_FLIGHT, _BUSY, _DRAINING = 1, 2, 4, 8
+_STALLED, _IN_FLIGHT, _BUSY, _TURN, _DRAINING = 1, 2, 4, 8, 16
 _TEXT = 0x81
 _BARRIER = b"barrier"
 
@@ -234,7 +239,7 @@ class Socket(asyncio.Protocol):
         A frame of another kind, a partial one, or one that is too long for a 16-bit length is
         left to the careful reader. A hold stops it between two frames and keeps the rest.
         """
-        at, end = 0, len(data)
+        at, end, left = 0, len(data), SLICE_FRAMES
         while end - at > 6 and data[at] == _TEXT:
             size = data[at + 1] - 0x80
             if size < 126:
@@ -255,7 +260,17 @@ class Socket(asyncio.Protocol):
             if self._holds:
                 self._held = data[at:]
                 return b""
+            left -= 1
+            if not left:
+                self._pause_turn(data[at:])
+                return b""
         return data[at:] if at else data
+
+    def _pause_turn(self, rest: bytes) -> None:
+        """Keep what is left of a read for the loop's next turn: the others have this one."""
+        self._held = rest
+        self._hold(_TURN)
+        asyncio.get_running_loop().call_soon(self._release, _TURN)
 
     def _take(self, payload: bytes) -> None:
         """Take one text message that the fast path read; its bytes may not be UTF-8 yet."""
@@ -276,13 +291,17 @@ class Socket(asyncio.Protocol):
         careful = self._careful
         if careful is None:
             careful = self._careful = CarefulReader()
-        self._messages += careful.feed(data)
-        self._write_out(careful)
+        # Six bytes are a frame here: 256 KiB of them would hold everyone up for half a second.
+        rest = data[SLICE_BYTES:]
+        self._messages += careful.feed(data[:SLICE_BYTES])
         self._take_messages()
+        self._write_out(careful)
         if careful.failed is not None:
             self._ended()
         if not self.closing and not self._messages and careful.at_boundary:
             self._careful = None
+        if rest and not self.transport.is_closing():
+            self._pause_turn(rest)
 
     def _take_messages(self) -> None:
         """Take what the careful reader has parsed; a hold keeps the rest."""
@@ -342,7 +361,7 @@ class Socket(asyncio.Protocol):
         if not self._holds & reason:
             return
         self._holds &= ~reason
-        if self._holds or self.closing:
+        if self._holds or self.transport.is_closing():
             return
         held, self._held = self._held, b""
         self._take_messages()

@@ -1,6 +1,5 @@
 """The hub in this process, on a free port, over any database."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -91,10 +90,13 @@ async def running(
     async with open_services(settings, database or hub.database, origins) as services:
         hub.running = services
         server = HubServer(make_app(services, "an example"), services)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        # What `serve` does, without its signal handlers and its ticks of 0.1 s.
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup(sockets=[listener])
         try:
             yield hub
         finally:
-            server.should_exit = True
-            await serving
+            await server.shutdown(sockets=[listener])
+            listener.close()
             hub.running = None

@@ -1,0 +1,42 @@
+"""Merchants."""
+
+import pytest
+
+from storage import merchants
+from storage.database import Database
+from storage.errors import Conflict, NotFound
+from storage.records import Merchant
+from tests.storage.support import NOW
+
+
+async def add(database: Database, id_: str, name: str = "name") -> Merchant:
+    return await database.write(lambda tx: merchants.insert(tx, id_, name, NOW))
+
+
+async def test_a_merchant_comes_back_as_it_was(database: Database) -> None:
+    made = await add(database, "m1", "Bäckerei 😀")
+    assert made == Merchant("m1", "Bäckerei 😀", 1, NOW, NOW)
+    assert await database.read(lambda tx: merchants.get(tx, "m1")) == made
+    with pytest.raises(NotFound):
+        await database.read(lambda tx: merchants.get(tx, "m2"))
+
+
+@pytest.mark.parametrize(("id_", "name"), [("m1", "x"), ("", "x"), ("m" * 65, "x"), ("m2", "")])
+async def test_the_table_refuses_nonsense(id_: str, name: str, database: Database) -> None:
+    await add(database, "m1")
+    with pytest.raises(Conflict):
+        await add(database, id_, name)
+
+
+async def test_pages_go_by_id(database: Database) -> None:
+    for id_ in ("m3", "m1", "m2"):
+        await add(database, id_)
+
+    async def page(after: str, limit: int) -> list[str]:
+        found = await database.read(lambda tx: merchants.page(tx, after, limit))
+        return [merchant.id for merchant in found]
+
+    assert await page("", 9) == ["m1", "m2", "m3"]
+    assert await page("", 2) == ["m1", "m2"]
+    assert await page("m2", 9) == ["m3"]
+    assert await page("m3", 9) == []

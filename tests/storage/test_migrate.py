@@ -1,0 +1,227 @@
+"""Migrations: each once, in order, held by its checksum, all or nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from storage.connect import connect
+from storage.database import Database
+from storage.errors import Conflict, SchemaError, StorageError, Unavailable
+from storage.migrate import migrate, migrations, pending
+from tests.storage.support import rows, run
+from tests.support.databases import Store
+
+Write = Callable[[str, str], None]
+
+
+@pytest.fixture
+def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Migrations of the test's own instead of the program's."""
+    folder = tmp_path / "package" / "migrations" / "sqlite"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr("storage.migrate.files", lambda name: tmp_path / "package")
+
+    def write(name: str, sql: str) -> None:
+        (folder / name).write_text(sql, encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+async def empty(tmp_path: Path) -> AsyncIterator[Database]:
+    """A database without a schema."""
+    database = await connect(f"sqlite:///{tmp_path / 'm.db'}")
+    yield database
+    await database.close()
+
+
+async def tables(database: Database) -> set[str]:
+    found = await rows(database, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in found}
+
+
+# ── the program's own ────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_schema_is_made_once(empty: Database, store: Store) -> None:
+    names = [step.name for step in migrations(store.engine)]
+    assert names
+    assert await pending(empty) == names
+    assert await tables(empty) == set(), "looking changes nothing"
+    assert await migrate(empty) == names
+    assert {"events", "log_state", "merchants", "api_keys"} <= await tables(empty)
+    assert await pending(empty) == []
+    assert await migrate(empty) == []
+
+
+async def test_two_that_start_at_once_do_not_disturb_each_other(store: Store) -> None:
+    async def start() -> list[str]:
+        database = await connect(store.url)
+        try:
+            return await migrate(database, store.engine)
+        finally:
+            await database.close()
+
+    applied = await asyncio.gather(*(start() for _ in range(4)))
+    assert sorted(map(len, applied))[:3] == [0, 0, 0]
+    assert max(applied, key=len) == [step.name for step in migrations(store.engine)]
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_only_what_is_missing_is_applied(empty: Database, steps: Write) -> None:
+    steps("001_one.sql", "CREATE TABLE one (n);\n")
+    assert await migrate(empty) == ["001_one.sql"]
+    steps("002_two.sql", "ALTER TABLE one ADD COLUMN m;\nINSERT INTO one VALUES (1, 2);\n")
+    steps("003_three.sql", "INSERT INTO one VALUES (3, 4);\n")
+    steps("README.md", "not a migration")
+    assert await pending(empty) == ["002_two.sql", "003_three.sql"]
+    assert await migrate(empty) == ["002_two.sql", "003_three.sql"]
+    assert await rows(empty, "SELECT n, m FROM one ORDER BY n") == [(1, 2), (3, 4)]
+
+
+async def test_a_step_that_was_changed_is_refused(empty: Database, steps: Write) -> None:
+    steps("001_one.sql", "CREATE TABLE one (n);\n")
+    await migrate(empty)
+    steps("001_one.sql", "CREATE TABLE one (n); -- harmless?\n")
+    steps("002_two.sql", "CREATE TABLE two (n);\n")
+    for call in (migrate, pending):
+        with pytest.raises(SchemaError, match=r"001_one\.sql was changed"):
+            await call(empty)
+    assert "two" not in await tables(empty)
+    steps("001_one.sql", "CREATE TABLE one (n);\n")
+    assert await migrate(empty) == ["002_two.sql"]
+
+
+async def test_a_newer_schema_is_refused(empty: Database, steps: Write, tmp_path: Path) -> None:
+    steps("001_one.sql", "CREATE TABLE one (n);\n")
+    steps("002_two.sql", "CREATE TABLE two (n);\n")
+    await migrate(empty)
+    (tmp_path / "package" / "migrations" / "sqlite" / "002_two.sql").unlink()
+    for call in (migrate, pending):
+        with pytest.raises(SchemaError, match=r"002_two\.sql.*newer"):
+            await call(empty)
+
+
+@pytest.mark.parametrize(
+    "names", [["002_a.sql"], ["001_a.sql", "003_b.sql"], ["001_a.sql", "001_b.sql"]]
+)
+async def test_numbers_without_order_are_refused(
+    names: list[str], empty: Database, steps: Write
+) -> None:
+    for name in names:
+        steps(name, f"CREATE TABLE t{name[:5]} (n);\n")
+    with pytest.raises(SchemaError, match="numbered"):
+        await migrate(empty)
+    assert await tables(empty) == set()
+
+
+@pytest.mark.parametrize(
+    ("sql", "error"),
+    [
+        ("INSERT INTO one VALUES (1);\nINSERT INTO one VALUES (1);\n", Conflict),
+        ("CREATE TABLE two (n);\nNONSENSE;\n", Unavailable),
+        ("CREATE TABLE two (n);\nCREATE TABLE three (\n", SchemaError),
+    ],
+)
+async def test_all_or_nothing(
+    sql: str, error: type[StorageError], empty: Database, steps: Write
+) -> None:
+    steps("001_one.sql", "CREATE TABLE one (n PRIMARY KEY);\n")
+    steps("002_bad.sql", sql)
+    with pytest.raises(error):
+        await migrate(empty)
+    assert await tables(empty) == set(), "not even the good ones before it"
+
+
+# ── statements ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_file_has_many_statements(empty: Database, steps: Write) -> None:
+    steps(
+        "001_one.sql",
+        """-- A comment; with a semicolon.
+
+        CREATE TABLE one (
+            n INTEGER PRIMARY KEY, -- the number
+            text TEXT NOT NULL DEFAULT 'a; b'
+        ) STRICT;
+        CREATE INDEX one_text ON one (text);   \n
+        -- Another comment
+        INSERT INTO one (n) VALUES (1),
+            (2);
+        INSERT INTO one VALUES (3, '-- no comment'); INSERT INTO one VALUES (4, 'é');
+        """.replace("; INSERT", ";\n        INSERT"),
+    )
+    await migrate(empty)
+    assert await rows(empty, "SELECT n, text FROM one ORDER BY n") == [
+        (1, "a; b"), (2, "a; b"), (3, "-- no comment"), (4, "é"),
+    ]  # fmt: skip
+
+
+async def test_a_trigger_is_one_statement(empty: Database, steps: Write) -> None:
+    steps(
+        "001_one.sql",
+        """
+CREATE TABLE one (n INTEGER);
+CREATE TABLE log (what TEXT);
+CREATE TRIGGER one_added AFTER INSERT ON one
+BEGIN
+    INSERT INTO log VALUES ('added');
+    INSERT INTO log VALUES ('really');
+END;
+CREATE TRIGGER one_gone AFTER DELETE ON one BEGIN
+    INSERT INTO log VALUES ('gone');
+END;
+INSERT INTO one VALUES (1);
+DELETE FROM one;
+""",
+    )
+    await migrate(empty)
+    found = await rows(empty, "SELECT what FROM log")
+    assert found == [("added",), ("really",), ("gone",)]
+
+
+async def test_a_trigger_may_be_in_small_letters(empty: Database, steps: Write) -> None:
+    steps(
+        "001_one.sql",
+        """
+create table one (n integer);
+create trigger one_added after insert on one
+begin
+    update one set n = n + 1;
+    update one set n = n * 2;
+end;
+insert into one values (1);
+""",
+    )
+    await migrate(empty)
+    assert await rows(empty, "SELECT n FROM one") == [(4,)]
+
+
+async def test_a_trigger_may_decide(empty: Database, steps: Write) -> None:
+    """`CASE … END;` inside of a body is not the body's end."""
+    steps(
+        "001_one.sql",
+        """
+CREATE TABLE one (n INTEGER);
+CREATE TRIGGER one_small BEFORE INSERT ON one
+BEGIN
+    SELECT CASE WHEN NEW.n > 9 THEN RAISE(ABORT, 'too big') END;
+    SELECT 1;
+END;
+""",
+    )
+    await migrate(empty)
+    await run(empty, "INSERT INTO one VALUES (1)")
+    with pytest.raises(Conflict, match="too big"):
+        await run(empty, "INSERT INTO one VALUES (10)")
+
+
+async def test_a_comment_may_hold_a_semicolon(empty: Database, steps: Write) -> None:
+    steps("001_one.sql", "CREATE TABLE one (\n    n INTEGER, -- first;\n    m INTEGER\n);\n")
+    await migrate(empty)
+    assert await rows(empty, "SELECT n, m FROM one") == []
