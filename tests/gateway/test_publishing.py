@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -38,27 +39,38 @@ async def logged(hub: LocalHub) -> list[dict[str, Any]]:
     return await paged(hub, hub.keys["bot"], types="custom_a", limit=1000)
 
 
-@pytest.mark.parametrize("seed", range(5))
-async def test_order_survives_failing_commits(seed: int, database: Database) -> None:
-    """The SDK sends ahead; whatever is refused is sent again, and nothing may overtake it."""
+@pytest.mark.parametrize("alone", [False, True], ids=["on the hub's loop", "on its own thread"])
+@pytest.mark.parametrize("seed", range(4))
+async def test_order_survives_failing_commits(seed: int, alone: bool, database: Database) -> None:
+    """The SDK sends ahead; whatever is refused is sent again, and nothing may overtake it.
+
+    On a thread of its own it reads late, and in one piece what the hub wrote in several.
+    """
     flaky, random_ = FlakyDatabase(database, seed), random.Random(seed)
-    async with running(await prepared(database), database=flaky) as hub:
-        url, backoff = f"http://127.0.0.1:{hub.port}", Backoff(0.001, 0.01)
-        async with asyncio.timeout(8), Hub(url, hub.keys["merchant"], backoff=backoff) as client:
+    count = 2000
+
+    async def publish(url: str, key: str) -> None:
+        async with asyncio.timeout(8), Hub(url, key, backoff=Backoff(0.001, 0.01)) as client:
             await client.publish("custom_a", {"n": 0})
             flaky.chance = 0.25
             answers = []
-            for number in range(1, 2000):
+            for number in range(1, count):
                 answers.append(await client.submit("custom_a", {"n": number}))
                 if random_.random() < 0.5:
                     await asyncio.sleep(0)
+                if alone and random_.random() < 0.01:
+                    time.sleep(0.002)
             await asyncio.gather(*answers)
             flaky.chance = 0.0
+
+    async with running(await prepared(database), database=flaky) as hub:
+        publishing = publish(f"http://127.0.0.1:{hub.port}", hub.keys["merchant"])
+        await (asyncio.to_thread(asyncio.run, publishing) if alone else publishing)
         assert flaky.writes > 10
         found = [one["data"]["n"] for one in await logged(hub)]
-        assert sorted(found) == list(range(2000)), "lost or doubled"
+        assert sorted(found) == list(range(count)), "lost or doubled"
         overtaken = [b for a, b in pairwise(found) if b < a]
-        assert overtaken == [], "these were sent before events that stand before them"
+        assert overtaken == [], "these were overtaken by events that were sent after them"
 
 
 class Publisher:
@@ -99,10 +111,13 @@ class Publisher:
             assert answer["retry"] is True
             self.refused.append(answer["id"])
 
-    async def pong(self) -> None:
-        """Answer every ping, on both levels, as a client does that has read what came before."""
+    async def until_pinged(self) -> None:
         while not self.pings:
             await self._one()
+
+    async def pong(self) -> None:
+        """Answer every ping, on both levels, as a client does that has read what came before."""
+        await self.until_pinged()
         for payload in self.pings:
             self.client.write(frame(PONG, payload))
         self.client.write(text({"type": "pong"}))
@@ -169,6 +184,25 @@ async def test_the_refusals_are_sent_before_the_barrier(database: Database) -> N
         await bot.pong()
         assert bot.order.count("error") == 3
         assert bot.order.index("ping") > 2, bot.order
+
+
+async def test_a_pong_of_the_client_s_library_proves_nothing(database: Database) -> None:
+    """A library answers a WebSocket ping as soon as its bytes are there; who uses it may not have
+    looked at the refusals before it, and sends the next event."""
+    faulty = FaultyDatabase(database)
+    async with running(await prepared(database), database=faulty) as hub:
+        async with raw(hub, hub.keys["merchant"]) as client:
+            bot = Publisher(client)
+            await fail(faulty, bot, 1, 2)
+            await bot.until_pinged()
+            for payload in bot.pings:
+                client.write(frame(PONG, payload))
+            bot.send(3)
+            await client.arrived()
+            # Now it has looked, and sends again what was refused, in order.
+            bot.send(1, 2, 3)
+            await bot.answers(4)
+        assert [one["id"] for one in await logged(hub)] == ["id-1", "id-2", "id-3"]
 
 
 async def test_commits_may_fail_again_and_again(database: Database) -> None:

@@ -1,0 +1,104 @@
+"""Databases under test: every engine behind the same two fixtures, so that no test names one.
+
+A further engine is a further parameter of `store`; the tests stay as they are.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from storage.connect import connect
+from storage.database import Database, Transaction
+from storage.errors import Unavailable
+from storage.migrate import migrate
+from storage.sqlite import Durability
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where one database lives; it is empty until something opens it."""
+
+    engine: str
+    url: str
+
+    @asynccontextmanager
+    async def open(self, durability: Durability = "full") -> AsyncIterator[Database]:
+        """A handle on it, its schema up to date. Several may be open at once."""
+        database = await connect(self.url, durability)
+        try:
+            await migrate(database, self.engine)
+            yield database
+        finally:
+            await database.close()
+
+
+@pytest.fixture(params=["sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty database of each engine."""
+    assert request.param == "sqlite"
+    return Store("sqlite", f"sqlite:///{tmp_path / 'hub.db'}")
+
+
+@pytest.fixture
+async def database(store: Store) -> AsyncIterator[Database]:
+    """An open database of each engine, its tables made and empty."""
+    async with store.open() as opened:
+        yield opened
+
+
+class FaultyDatabase:
+    """A real database that fails, or keeps its callers waiting, when it is told to.
+
+    Attributes:
+        failing: so many of the next writes are refused, and reads likewise with `failing_reads`.
+        writing, reading: while cleared, writes or reads wait before they begin.
+        writes, reads: how many have begun, the failed and the waiting ones included.
+    """
+
+    def __init__(self, real: Database) -> None:
+        self.failing = 0
+        self.failing_reads = 0
+        self.writing = asyncio.Event()
+        self.writing.set()
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self.writes = 0
+        self.reads = 0
+        self._real = real
+
+    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        self.writes += 1
+        await self.writing.wait()
+        if self.failing:
+            self.failing -= 1
+            raise Unavailable("told to fail")
+        return await self._real.write(work)
+
+    async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        self.reads += 1
+        await self.reading.wait()
+        if self.failing_reads:
+            self.failing_reads -= 1
+            raise Unavailable("told to fail")
+        return await self._real.read(work)
+
+    async def close(self) -> None:
+        await self._real.close()
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    """Wait for what tells nobody.
+
+    Raises:
+        TimeoutError: it did not become true.
+    """
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
