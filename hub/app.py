@@ -2,6 +2,7 @@
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from hub.api import answers
 from hub.api.routes import ROUTES
@@ -22,6 +23,7 @@ def make_app(services: Services, example: str) -> Starlette:
             HubError: answers.on_hub_error,
             HTTPException: answers.on_http_error,
             Unavailable: answers.on_storage_error,
+            ClientDisconnect: answers.on_disconnect,
             Exception: answers.on_bug,
         },
     )

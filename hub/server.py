@@ -50,14 +50,19 @@ class HubServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM; uvicorn would raise them again after a clean stop."""
+        """Handle SIGINT and SIGTERM; uvicorn would raise them again after a clean stop.
+
+        Afterwards they are ignored: what is left is to close the database, and a late signal must
+        not turn a clean stop into a killed process.
+        """
         signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self.handle_exit) for number in signals}
+        for number in signals:
+            signal.signal(number, self.handle_exit)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in signals:
+                signal.signal(number, signal.SIG_IGN)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
@@ -84,12 +89,13 @@ class HubServer(uvicorn.Server):
         gateway.cut_all()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        for request in list(self.server_state.tasks):
-            request.cancel()
-        # Every connection must be seen off before presence and log are closed.
+        # Every connection must be seen off before presence and log are closed; a request whose
+        # connection was cut ends by itself.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
-                await _until(lambda: not len(gateway))
+                await _until(lambda: not len(gateway) and not self.server_state.tasks)
+        for request in list(self.server_state.tasks):
+            request.cancel()
         log.info("stopped")
 
     async def _drain(self) -> None:

@@ -46,6 +46,7 @@ async def open_services(
     """Start everything on a migrated database; on leaving, write what was accepted and stop."""
     event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
     merchant_ids = await _merchant_ids(database)
+    failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
         fanout = FanOut(event_log.end)
         event_log.listener = fanout.enqueue
@@ -69,6 +70,8 @@ async def open_services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 merchant_ids,
             )  # fmt: skip
+        except Exception as error:  # goes on outside of the group, which would wrap it
+            failure = error
         finally:
             for task in endless:
                 task.cancel()
@@ -78,6 +81,8 @@ async def open_services(
             event_log.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
+    if failure is not None:
+        raise failure
 
 
 async def _merchant_ids(database: Database) -> set[str]:

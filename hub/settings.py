@@ -65,8 +65,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 value = ",".join(value)
             elif field == "database_url":
                 value = self.effective_database_url
-            shown[env_name(field)] = "" if value is None else str(value)
+            shown[env_name(field)] = "" if value is None else _masked(str(value))
         return shown
+
+
+def _masked(text: str) -> str:
+    """An address without the password in it."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", text)
 
 
 def env_name(field: str) -> str:

@@ -64,6 +64,11 @@ async def on_storage_error(request: Request, error: Exception) -> Response:
     )
 
 
+async def on_disconnect(request: Request, error: Exception) -> Response:
+    """The client left before its request was whole: nobody reads this, and nothing is wrong."""
+    return Response(status_code=400)
+
+
 async def on_bug(request: Request, error: Exception) -> Response:
     """Something that should not happen: it is logged whole and answered without detail."""
     log.error("request failed", method=request.method, path=request.url.path, exc_info=error)

@@ -6,10 +6,11 @@ from starlette.responses import Response
 
 from hub.auth import Role
 from hub.commands import keys
+from hub.commands.merchants import Name
 from storage.records import ApiKey
 
 from .answers import json
-from .merchants import Name, PageQuery
+from .merchants import PageQuery
 from .requests import body_of, principal_of, query_of, services_of
 
 

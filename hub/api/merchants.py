@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.commands import merchants
+from hub.commands.merchants import Name
 from storage.records import Merchant
 
 from .answers import json
 from .requests import body_of, principal_of, query_of, services_of
 
-Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 
 

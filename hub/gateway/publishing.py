@@ -5,6 +5,7 @@ that order. What one read of the socket brought goes to the log as one publicati
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -25,6 +26,8 @@ from hub.stream.append import Outcome, RefusedWithBatch
 from hub.stream.log import EventLog, Publication
 
 _GATHERED = 256
+GIVEN_UP_SECONDS = 5.0
+"""How long a client that chose its ids may take to send the first refused event again."""
 
 
 class Connection(Protocol):
@@ -53,7 +56,7 @@ class Publisher:
 
     __slots__ = (
         "_connection", "_drafts", "_in_flight", "_log", "_merchants", "_narrowed", "_origins",
-        "_principal", "_refs", "_refusing",
+        "_principal", "_refs", "_refusal",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +76,7 @@ class Publisher:
         self._drafts: list[Draft] = []
         self._refs: list[str | None] = []
         self._in_flight = 0
-        self._refusing = False
+        self._refusal: _Refusal | None = None
 
     @property
     def in_flight(self) -> int:
@@ -131,7 +134,7 @@ class Publisher:
                 lines = [entry or entry_of(*next(settled)) for entry in entries]
                 reply = codec.encode(Ack(ref=frame.ref, events=lines))
             self._connection.send([reply])
-            self._settled(outcomes)
+            self._settled(drafts, outcomes)
 
         self._in_flight += len(drafts)
         self._log.publish(Publication(drafts, answer, self, atomic=frame.atomic))
@@ -153,14 +156,17 @@ class Publisher:
         self._origins.clear()
 
     def barrier_passed(self) -> None:
-        """The pong is here: what comes now was sent by a client that knows of the refusal."""
-        self._refusing = False
+        """The pong is here: the client's library has read the refusals, if not yet the client."""
+        if self._refusal is not None:
+            self._refusal.ponged = True
 
     # ── on the way in ────────────────────────────────────────────────────────────────────────
 
     def _draft(self, frame: Publish) -> Draft:
-        if self._refusing:
-            raise _behind()
+        if self._refusal is not None:
+            if not self._refusal.ends_with(frame.id):
+                raise _behind()
+            self._refusal = None
         return drafts.draft(frame, self._origin(frame.merchant_id))
 
     def _origin(self, asked: str | None) -> Origin:
@@ -192,31 +198,53 @@ class Publisher:
                     for draft, ref, outcome in zip(drafts, refs, outcomes, strict=True)
                 ]
             )
-            self._settled(outcomes)
+            self._settled(drafts, outcomes)
 
         return answer
 
-    def _settled(self, outcomes: list[Outcome]) -> None:
+    def _settled(self, drafts: list[Draft], outcomes: list[Outcome]) -> None:
         self._in_flight -= len(outcomes)
-        if not self._refusing and any(isinstance(o, Unavailable) for o in outcomes):
-            self._refuse_behind()
+        if self._refusal is None and outcomes and isinstance(outcomes[0], Unavailable):
+            first = drafts[0].id if drafts[0].chosen else None
+            self._refuse_behind(_Refusal(first))
         if self.in_flight < IN_FLIGHT_EVENTS // 2:
             self._connection.resume()
 
-    def _refuse_behind(self) -> None:
+    def _refuse_behind(self, refusal: "_Refusal") -> None:
         """Refuse what the client sent before it could know of a failed commit.
 
-        A later event that was accepted, while the earlier one is sent again, would break the
-        publisher's order. The ping goes out behind all refusals of this turn of the loop; what is
-        read before its pong was sent before them.
+        The ping goes out behind all refusals of this turn of the loop.
         """
-        self._refusing = True
+        self._refusal = refusal
         drafts, refs = self._drafts, self._refs
         self._drafts, self._refs = [], []
         if drafts:
             self._in_flight += len(drafts)
             self._answerer(drafts, refs)([_behind()] * len(drafts))
         asyncio.get_running_loop().call_soon(self._connection.barrier)
+
+
+class _Refusal:
+    """After a failed commit: nothing is taken until the client begins again where it failed.
+
+    An event that was accepted behind a refused one, which is then sent again, would break the
+    publisher's order. A client that chose its ids begins again with the first refused one. One
+    that did not cannot repeat an event; there the pong of its library has to do, and so it does
+    after some seconds for one that has given the event up.
+    """
+
+    __slots__ = ("_first", "_gives_up", "ponged")
+
+    def __init__(self, first: str | None) -> None:
+        self._first = first
+        self._gives_up = time.monotonic() + GIVEN_UP_SECONDS
+        self.ponged = False
+
+    def ends_with(self, id_: str | None) -> bool:
+        """Whether an event with this id is taken again."""
+        if self._first is None:
+            return self.ponged
+        return id_ == self._first or (self.ponged and time.monotonic() >= self._gives_up)
 
 
 def check_may_publish(

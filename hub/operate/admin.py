@@ -6,14 +6,17 @@ closes the connections of a key that is revoked; else the database is opened.
 
 import asyncio
 import json
+import re
 import urllib.error
 import urllib.request
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from hub.auth import Principal, Role
 from hub.commands import keys
+from hub.commands.merchants import Name
 from hub.origins import Origins
 from hub.protocol.errors import HubError
 from hub.services import Services, open_services
@@ -28,6 +31,7 @@ from .first_start import ADMIN_KEY, ensure_keys, prepare_data_dir
 
 _ACTOR = Principal("run.py", "admin", None, "run.py", None)
 _TIMEOUT_SECONDS = 10
+_ID = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 
 
 class CommandError(Exception):
@@ -38,6 +42,14 @@ def create(
     settings: Settings, role: Role, name: str, merchant: str | None, expires_at: str | None
 ) -> str:
     """Make a key; a text with the key in it, which is shown this once."""
+    try:
+        msgspec.convert(name, Name)
+    except msgspec.ValidationError as error:
+        raise CommandError(
+            f"the name does not fit: {str(error)[:1].lower()}{str(error)[1:]}"
+        ) from None
+    if role == "admin" and merchant is not None:
+        raise CommandError("an admin key belongs to no merchant; leave --merchant out")
     if (running := lock.running(settings.data_dir)) is not None:
         body = {"role": role, "name": name, "expires_at": expires_at}
         if role != "admin":
@@ -82,8 +94,10 @@ def list_(settings: Settings) -> str:
 
 def revoke(settings: Settings, id_: str) -> str:
     """Revoke a key by its id."""
+    if _ID.fullmatch(id_) is None:
+        raise CommandError("no key has this id; `run.py key list` shows them")
     if (running := lock.running(settings.data_dir)) is not None:
-        _ask(settings, running, "DELETE", f"/api/keys/{id_}")
+        _ask(settings, running, "DELETE", f"/api/keys/{quote(id_, safe='')}")
         return f"{id_} is revoked and its connections are closed"
 
     async def work(services: Services) -> str:
@@ -120,9 +134,8 @@ def _offline(settings: Settings, work: Any) -> str:
             await ensure_keys(database, settings.data_dir, settings.admin_key)
             async with open_services(settings, database, Origins(None, 0, ())) as services:
                 return str(await work(services))
-        except* HubError as group:
-            first = group.exceptions[0]
-            raise CommandError(str(first)) from None
+        except HubError as error:
+            raise CommandError(error.message) from None
         finally:
             await database.close()
 

@@ -24,10 +24,14 @@ def prepare_data_dir(data_dir: Path) -> None:
     Raises:
         OSError: it cannot be made or written.
     """
+    # The directory may have been there, open to others; what the hub makes in it is not.
+    os.umask(0o077)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-async def ensure_keys(database: Database, data_dir: Path, admin_key: str | None) -> str:
+async def ensure_keys(
+    database: Database, data_dir: Path, admin_key: str | None
+) -> tuple[str, bool]:
     """Make what a first start needs, and let the admin key be the one that is wanted.
 
     The bootstrap key is `HUB_ADMIN_KEY` where it is set, else the one in the data directory, else
@@ -35,7 +39,10 @@ async def ensure_keys(database: Database, data_dir: Path, admin_key: str | None)
     the first merchant only: deleting the file does not make another.
 
     Returns:
-        The id of the admin key.
+        The id of the admin key, and whether this was the first start.
+
+    Raises:
+        ValueError: the admin key was revoked, or it is somebody else's key.
     """
     token = admin_key or _read_key(data_dir / ADMIN_KEY) or new_token("admin")
     bot_token = new_token("bot")
@@ -50,6 +57,11 @@ async def ensure_keys(database: Database, data_dir: Path, admin_key: str | None)
 
     async def work(tx: Transaction) -> tuple[str, bool]:
         known = await keys.by_token_hash(tx, token_hash(token))
+        if known is not None and known.role != "admin":
+            raise ValueError(
+                f"the admin key in use is the key of a {known.role} ({known.name}): "
+                "set HUB_ADMIN_KEY to one of its own"
+            )
         if known is None or known.revoked_at is not None:
             if known is not None:
                 raise ValueError(
@@ -74,8 +86,7 @@ async def ensure_keys(database: Database, data_dir: Path, admin_key: str | None)
     first = not await database.read(_has_merchants)
     if first:
         _write_key(data_dir / BOT_KEY, bot_token)
-    key_id, _ = await database.write(work)
-    return key_id
+    return await database.write(work)
 
 
 async def _has_merchants(tx: Transaction) -> bool:

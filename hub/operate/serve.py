@@ -60,14 +60,13 @@ async def _serve(
     port = listener.getsockname()[1]
     local = local_url(settings.host, port)
     url = settings.public_url or local
-    first = not (settings.data_dir / "bot.key").exists()
     async with contextlib.AsyncExitStack() as stack:
         database = await connect(settings.effective_database_url, settings.durability)
         stack.push_async_callback(database.close)
         applied = await migrate(database)
         if applied:
             log.info("migrated", applied=applied)
-        admin_id = await ensure_keys(database, settings.data_dir, settings.admin_key)
+        admin_id, first = await ensure_keys(database, settings.data_dir, settings.admin_key)
         origins = Origins(settings.public_url, port, settings.allowed_origins)
         services = await stack.enter_async_context(open_services(settings, database, origins))
         server = HubServer(make_app(services, example_line(url, settings.data_dir)), services)

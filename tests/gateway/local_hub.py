@@ -14,6 +14,7 @@ from hub.settings import Settings
 from storage import keys, merchants
 from storage.database import Database, Transaction
 from storage.records import ApiKey
+from tests.support.databases import FaultyDatabase
 
 NOW = "2026-11-22T10:00:00.000Z"
 ROLES: tuple[Role, ...] = ("admin", "merchant", "viewer", "bot")
@@ -97,6 +98,8 @@ async def running(
         try:
             yield hub
         finally:
+            if isinstance(database, FaultyDatabase):
+                database.heal()  # a test that failed would wait for ever
             await server.shutdown(sockets=[listener])
             listener.close()
             hub.running = None

@@ -99,22 +99,24 @@ class RawClient:
 
     async def json(self, type_: str | None = None) -> dict[str, Any]:
         """The next text message, or the next of this type; what comes before is dropped."""
-        while True:
-            got = await self.next()
-            if got.opcode == TEXT:
-                found = json.loads(got.payload)
-                if type_ in (None, found["type"]):
-                    assert isinstance(found, dict)
-                    return found
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                got = await self.next()
+                if got.opcode == TEXT:
+                    found = json.loads(got.payload)
+                    if type_ in (None, found["type"]):
+                        assert isinstance(found, dict)
+                        return found
 
     async def acks(self, count: int) -> list[dict[str, Any]]:
         return [await self.json("ack") for _ in range(count)]
 
     async def until_close(self) -> Frame:
         """The close frame; what comes before is dropped."""
-        while (got := await self.next()).opcode != CLOSE:
-            pass
-        return got
+        async with asyncio.timeout(DEADLINE):
+            while (got := await self.next()).opcode != CLOSE:
+                pass
+            return got
 
     async def ended(self) -> bytes:
         """Wait for the end of the connection; the bytes that still came."""

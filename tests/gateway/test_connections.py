@@ -209,7 +209,7 @@ async def published(hub: LocalHub, count: int, size: int) -> None:
 async def test_a_reader_that_reads_nothing_is_cut(
     hasty_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.gateway.gateway.SLOW_SECONDS", 0.2)
+    monkeypatch.setattr("hub.gateway.gateway.SLOW_SECONDS", 1.0)
     query = "types=custom_a"
     async with (
         raw(hasty_hub, hasty_hub.keys["viewer"], query=query) as slow,
@@ -217,11 +217,12 @@ async def test_a_reader_that_reads_nothing_is_cut(
     ):
         slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await published(hasty_hub, 3000, 4000)
-        await until(lambda: len(hasty_hub.services.gateway) == 1, seconds=4)
+        import time as T; t0=T.monotonic()
+        await until(lambda: len(hasty_hub.services.gateway) == 1, seconds=6); print("CUT", T.monotonic()-t0)
         heard = await other.take(3000, type="custom_a")
         assert [e["id"] for e in heard] == [f"id-{n}" for n in range(3000)]
         slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        rest = await slow.ended()
+        print("TAKE", T.monotonic()-t0); rest = await slow.ended(); print("END", T.monotonic()-t0)
         assert b"nothing read for" not in rest[-200:], "a close frame would wait behind the rest"
 
 

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -259,17 +260,17 @@ class Dashboard:
             assert kind == "bye", f"{self.name}: unexpected {frame}"
         return False
 
-    def expected(self, log: Iterable["Stored"]) -> list[tuple[int, int]]:
+    def expected(self, log: Iterable["Entry"]) -> list[tuple[int, int]]:
         """What it must have seen of this log."""
         return [
-            (event.offset, hash(event.frame))
-            for event in log
-            if self._merchant_id in (None, event.merchant_id)
-            and _matches(self._types, event.type)
-            and _matches(self._subjects, event.subject)
+            (entry.offset, entry.digest)
+            for entry in log
+            if self._merchant_id in (None, entry.merchant_id)
+            and _matches(self._types, entry.type)
+            and _matches(self._subjects, entry.subject)
         ]
 
-    def check(self, log: Iterable["Stored"]) -> None:
+    def check(self, log: Iterable["Entry"]) -> None:
         """Compare what it has seen with the log: every event once, in order, byte for byte."""
         expected = self.expected(log)
         if self.seen == expected:
@@ -293,66 +294,105 @@ class Stored(NamedTuple):
     frame: str
 
 
-def stored_log(data_dir: Path) -> list[Stored]:
-    """Read the whole log from the file, without the hub."""
+def stored_log(data_dir: Path, after: int = 0, upto: int = 2**62) -> list[Stored]:
+    """Read a stretch of the log from the file, without the hub: `after` < offset <= `upto`."""
     with closing(sqlite3.connect(f"file:{data_dir / 'hub.db'}?mode=ro", uri=True)) as database:
         rows = database.execute(
             "SELECT log_offset, merchant_id, id, type, subject, frame FROM events"
-            " ORDER BY log_offset"
+            " WHERE log_offset > ? AND log_offset <= ? ORDER BY log_offset",
+            (after, upto),
         )
         return [Stored(*row) for row in rows]
 
 
-def check_log(log: Sequence[Stored], bots: Sequence[Bot], *, all_arrived: bool) -> None:
-    """Check the log against what the bots know: nothing lost, doubled, reordered, no hole.
+class Entry(NamedTuple):
+    """What is kept of an event, to compare it with what was seen of it."""
 
-    Args:
-        all_arrived: every event that was made has been acknowledged by now.
+    offset: int
+    merchant_id: str
+    type: str
+    subject: str | None
+    digest: int
+
+
+class LogCheck:
+    """Checks the log on disk against what the bots know, as it grows.
+
+    Nothing lost, nothing doubled, every bot's order kept, atomic batches whole, no hole.
     """
-    assert [event.offset for event in log] == list(range(1, len(log) + 1)), "offsets with a hole"
-    for event in log if all_arrived else ():
-        frame = json.loads(event.frame)
-        assert (frame["offset"], frame["id"]) == (event.offset, event.id), event
-    where = {event.id: event.offset for event in log}
-    assert len(where) == len(log), "an id stands twice in the log"
-    for bot in bots:
-        lost = {i: o for i, o in bot.acknowledged.items() if where.get(i) != o}
-        assert not lost, f"{bot.name}: acknowledged, but not there: {dict(list(lost.items())[:5])}"
-        numbers = [
-            int(event.id.rpartition("-")[2]) for event in log if event.id.startswith(f"{bot.name}-")
+
+    def __init__(self, data_dir: Path, bots: Sequence[Bot]) -> None:
+        self.log: list[Entry] = []
+        self._data_dir = data_dir
+        self._bots = bots
+        self._where: dict[str, int] = {}
+        self._next = dict.fromkeys((bot.name for bot in bots), 0)
+        self._compared = dict.fromkeys((bot.name for bot in bots), 0)
+
+    def grown(self) -> None:
+        """Check what came since the last time, and that what was acknowledged is there.
+
+        Raises:
+            AssertionError: a promise was broken.
+        """
+        bots = {bot.name: bot for bot in self._bots}
+        for event in stored_log(self._data_dir, after=len(self.log)):
+            frame = json.loads(event.frame)
+            assert event.offset == len(self.log) + 1, f"a hole before {event.offset}"
+            assert (frame["offset"], frame["id"]) == (event.offset, event.id), event
+            assert event.id not in self._where, f"{event.id} stands twice in the log"
+            self._where[event.id] = event.offset
+            self.log.append(
+                Entry(event.offset, event.merchant_id, event.type, event.subject, hash(event.frame))
+            )
+            name, _, number = event.id.rpartition("-")
+            if (bot := bots.get(name)) is None:
+                continue  # the hub's own
+            assert int(number) == self._next[name], f"{event.id} is out of order"
+            self._next[name] += 1
+            if bot.batch and int(number) % bot.batch:
+                before = self._where[f"{name}-{int(number) - 1}"]
+                assert event.offset == before + 1, f"{event.id}: a batch was torn apart"
+        for bot in self._bots:
+            assert not bot.batch or self._next[bot.name] % bot.batch == 0, "half an atomic batch"
+            for id_, offset in islice(bot.acknowledged.items(), self._compared[bot.name], None):
+                found = self._where.get(id_)
+                assert found == offset, f"{id_} was acknowledged at {offset} and is at {found}"
+            self._compared[bot.name] = len(bot.acknowledged)
+
+    async def settled(self, dashboards: Sequence[Dashboard], *, deadline: float) -> None:
+        """When all bots are done: wait until the dashboards have seen the log, and check all.
+
+        Raises:
+            AssertionError: a promise was broken, or a dashboard did not get everything in time.
+        """
+        until = time.monotonic() + deadline
+        complete = False
+        while not complete and time.monotonic() < until:
+            self.grown()
+            counts = [len(dashboard.expected(self.log)) for dashboard in dashboards]
+            await asyncio.sleep(0.3)  # the hub itself may have something to add
+            while not self._has_grown() and time.monotonic() < until:
+                # From here to the end nothing is awaited: what is compared belongs together.
+                if complete := all(
+                    len(dashboard.seen) >= count
+                    for dashboard, count in zip(dashboards, counts, strict=True)
+                ):
+                    break
+                await asyncio.sleep(0.1)
+        self.grown()
+        for bot in self._bots:
+            made = (self._next[bot.name], bot.made, len(bot.acknowledged))
+            assert len(set(made)) == 1, f"{bot.name}: stored, made, acknowledged: {made}"
+        for dashboard in dashboards:
+            dashboard.check(self.log)
+        # And what was there once has stayed.
+        assert [hash(event.frame) for event in stored_log(self._data_dir)] == [
+            entry.digest for entry in self.log
         ]
-        assert numbers == list(range(len(numbers))), f"{bot.name}: reordered or with a hole"
-        if all_arrived:
-            assert len(numbers) == bot.made == len(bot.acknowledged), f"{bot.name}: lost some"
-        if bot.batch:
-            assert len(numbers) % bot.batch == 0, f"{bot.name}: half an atomic batch"
-            for first in range(0, len(numbers), bot.batch):
-                offset = where[f"{bot.name}-{first}"]
-                last = where[f"{bot.name}-{first + bot.batch - 1}"]
-                assert last - offset == bot.batch - 1, f"{bot.name}: a batch was torn apart"
 
-
-async def settled(
-    data_dir: Path, dashboards: Sequence[Dashboard], *, deadline: float
-) -> list[Stored]:
-    """Wait until every dashboard has seen what the log holds; the log.
-
-    Raises:
-        AssertionError: one of them has not, in time.
-    """
-    until = time.monotonic() + deadline
-    before = -1
-    while True:
-        log = stored_log(data_dir)
-        lagging = [d for d in dashboards if len(d.seen) < len(d.expected(log))]
-        if not lagging and len(log) == before:
-            return log
-        if time.monotonic() > until:
-            for dashboard in dashboards:
-                dashboard.check(log)
-            return log
-        before = len(log)
-        await asyncio.sleep(0.3)
+    def _has_grown(self) -> bool:
+        return bool(stored_log(self._data_dir, after=len(self.log)))
 
 
 @asynccontextmanager

@@ -89,6 +89,12 @@ class FaultyDatabase:
             raise Unavailable("told to fail")
         return await self._real.read(work)
 
+    def heal(self) -> None:
+        """Fail no more, and let everyone go on who waits."""
+        self.failing = self.failing_reads = 0
+        self.writing.set()
+        self.reading.set()
+
     async def close(self) -> None:
         await self._real.close()
 

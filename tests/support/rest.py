@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
@@ -99,19 +99,23 @@ async def read_answer(reader: asyncio.StreamReader, method: str = "GET") -> Answ
     return Answer(status, headers, body)
 
 
-async def paged(hub: HasPort, key: str, **query: object) -> list[dict[str, Any]]:
-    """Follow `next` through `GET /api/events` to the end of the log; every event on the way."""
-    events: list[dict[str, Any]] = []
+async def pages(hub: HasPort, key: str, **query: object) -> AsyncIterator[list[dict[str, Any]]]:
+    """Follow `next` through `GET /api/events` to the end of the log; the events of each page."""
     while True:
         answer = await call(hub, "GET", "/api/events", key=key, query=query)
         assert answer.status == 200, answer.body
         page = answer.json()
         assert page["gap"] is None or query.get("since") in (None, 0), page["gap"]
-        events += page["events"]
+        yield page["events"]
         if page["next"] >= page["offset"]:
-            return events
+            return
         assert page["next"] > int(str(query.get("since", 0))), "paging stands still"
         query["since"] = page["next"]
+
+
+async def paged(hub: HasPort, key: str, **query: object) -> list[dict[str, Any]]:
+    """All events of all `pages`."""
+    return [event async for page in pages(hub, key, **query) for event in page]
 
 
 async def merchant_of(hub: HasPort, key: str) -> str:

@@ -1,0 +1,107 @@
+"""The hub is killed at random moments and brought back: nothing acknowledged is lost, nothing
+comes twice, every publisher's order is kept, and every stream goes on across the kill."""
+
+import asyncio
+import json
+import os
+import random
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.crowd import Bot, Dashboard, LogCheck, stored_log
+from tests.support.hub_process import HubFailedError, HubProcess
+from tests.support.rest import merchant_of, new_key, new_merchant, pages
+
+ROUNDS = int(os.environ.get("HUB_TEST_CRASH_ROUNDS", "20"))
+SEED = int(os.environ.get("HUB_TEST_SEED", random.SystemRandom().randrange(2**32)))
+
+
+async def crowd(hub: HubProcess) -> tuple[list[Bot], list[Dashboard]]:
+    """Four bots of two merchants, and dashboards of every kind."""
+    admin = hub.admin_key
+    one = await merchant_of(hub, admin)
+    two = await new_merchant(hub, admin, "two")
+    keys = {
+        name: (await new_key(hub, admin, role, merchant, name))[0]
+        for name, role, merchant in (
+            ("a", "bot", one), ("b", "bot", one), ("c", "bot", two), ("d", "bot", two),
+            ("owner", "merchant", one), ("viewer", "viewer", two), ("listener", "bot", two),
+        )
+    }  # fmt: skip
+    bots = [
+        Bot(hub, keys["a"], "a"),
+        Bot(hub, keys["b"], "b", window=1),
+        Bot(hub, keys["c"], "c", window=256),
+        Bot(hub, keys["d"], "d", batch=5),
+    ]
+    dashboards = [
+        Dashboard(hub, admin, "everything"),
+        Dashboard(hub, keys["owner"], "own", merchant_id=one, restless=400),
+        Dashboard(hub, keys["viewer"], "types", merchant_id=two, types=["custom_*", "bot_*"]),
+        Dashboard(
+            hub, admin, "narrow", merchant_id=one, narrow=True, subjects=["chat/1", "order/*"]
+        ),
+        Dashboard(
+            hub, keys["listener"], "both", merchant_id=two, types=["message_sent"],
+            subjects=["chat/*"], restless=100,
+        ),
+        Dashboard(hub, admin, "sluggish", types=["custom_tock"], sluggish=True),
+    ]  # fmt: skip
+    return bots, dashboards
+
+
+@pytest.mark.slow
+async def test_nothing_is_lost_doubled_or_reordered_by_kills(tmp_path: Path) -> None:
+    print(f"HUB_TEST_SEED={SEED} HUB_TEST_CRASH_ROUNDS={ROUNDS}")
+    chance = random.Random(SEED)
+    random.seed(SEED)
+    # A small ring, so that those who come back are served from the database too.
+    async with (
+        asyncio.timeout(30 + 6 * ROUNDS),
+        HubProcess(tmp_path, {"HUB_RING_SIZE": "200"}) as hub,
+        asyncio.TaskGroup() as tasks,
+    ):
+        bots, dashboards = await crowd(hub)
+        check = LogCheck(hub.data_dir, bots)
+        publishing = [tasks.create_task(bot.run()) for bot in bots]
+        following = [tasks.create_task(dashboard.run()) for dashboard in dashboards]
+        for number in range(ROUNDS):
+            await asyncio.sleep(chance.uniform(0.05, 0.9))
+            await hub.kill()
+            check.grown()
+            if number % 5 == 4:
+                await kill_while_starting(hub, chance.uniform(0.05, 0.4))
+            await hub.start()
+        await asyncio.sleep(0.5)
+        for bot in bots:
+            bot.stop()
+        await asyncio.gather(*publishing)
+        await check.settled(dashboards, deadline=30)
+        for task in following:
+            task.cancel()
+
+        at = 0
+        async for page in pages(hub, hub.admin_key, limit=1000):
+            stored = stored_log(hub.data_dir, after=at, upto=at + len(page))
+            assert page == [json.loads(event.frame) for event in stored]
+            at += len(page)
+        assert at >= len(check.log)
+        # The harness must have done what it is for.
+        connections = {bot.name: bot.connections for bot in bots}
+        # The sluggish one goes on reading what the kernel has kept of a hub that is dead.
+        connections |= {d.name: d.connections for d in dashboards if d.name != "sluggish"}
+        assert min(connections.values()) > ROUNDS / 2, connections
+        made = {bot.name: bot.made for bot in bots if bot.name != "b"}
+        assert min(made.values()) > 50 * ROUNDS, made
+        print(f"{len(check.log)} events, {sum(bot.duplicates for bot in bots)} were sent again")
+
+
+async def kill_while_starting(hub: HubProcess, after: float) -> None:
+    """Start it and kill it before, or just when, it listens."""
+    starting = asyncio.create_task(hub.start())
+    await asyncio.sleep(after)
+    await hub.kill()
+    with suppress(HubFailedError):
+        await starting
