@@ -13,7 +13,7 @@ def bearer_token(authorization: str | None, api_key: str | None) -> str | None:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             return token.strip()
-    return api_key
+    return api_key or None
 
 
 def session_cookie(header: str | None) -> str | None:

@@ -7,6 +7,7 @@ uvicorn's own shutdown would close the sockets first (1012) and wait for the slo
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -52,8 +53,7 @@ class HubServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Handle SIGINT and SIGTERM; uvicorn would raise them again after a clean stop.
 
-        Afterwards they are ignored: what is left is to close the database, and a late signal must
-        not turn a clean stop into a killed process.
+        Afterwards, while the database is closed, another signal ends the process at once.
         """
         signals = (signal.SIGINT, signal.SIGTERM)
         for number in signals:
@@ -62,7 +62,7 @@ class HubServer(uvicorn.Server):
             yield
         finally:
             for number in signals:
-                signal.signal(number, signal.SIG_IGN)
+                signal.signal(number, _exit)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
@@ -115,6 +115,10 @@ class HubServer(uvicorn.Server):
         await _until(lambda: services.fanout.idle)
         services.gateway.close_all()
         await _until(lambda: not len(services.gateway))
+
+
+def _exit(sig: int, frame: FrameType | None) -> None:
+    os._exit(0)
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -6,8 +6,8 @@ commit has been fsynced before it returns; with NORMAL a power cut may take the 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -38,12 +38,18 @@ class SqliteTransaction:
         return self._run(sql, params).rowcount
 
     async def fetch(self, sql: str, params: Sequence[Value] = ()) -> list[Row]:
-        return self._run(sql, params).fetchall()
+        cursor = self._run(sql, params)
+        with _translated():
+            return cursor.fetchall()
 
     async def scan(self, sql: str, params: Sequence[Value] = ()) -> AsyncIterator[Row]:
         cursor = self._run(sql, params)
         try:
-            for row in cursor:
+            while True:
+                with _translated():
+                    row = cursor.fetchone()
+                if row is None:
+                    return
                 yield row
         finally:
             cursor.close()
@@ -66,12 +72,19 @@ class SqliteTransaction:
         # committed statement by statement.
         if not self._connection.in_transaction:
             raise Unavailable("SQLite: the transaction was rolled back")
-        try:
+        with _translated():
             return self._connection.execute(sql, params)
-        except sqlite3.IntegrityError as error:
-            raise Conflict(str(error)) from error
-        except sqlite3.Error as error:
-            raise Unavailable(f"SQLite: {error}") from error
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """SQLite's errors as storage's own."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise Conflict(str(error)) from error
+    except sqlite3.Error as error:
+        raise Unavailable(f"SQLite: {error}") from error
 
 
 class SqliteDatabase:
@@ -143,16 +156,15 @@ async def _in_one_hop(
     def transaction() -> T:
         raw = connection._conn
         tx = SqliteTransaction(raw)
-        try:
+        with _translated():
             raw.execute(begin)
-        except sqlite3.Error as error:
-            raise Unavailable(f"SQLite: {error}") from error
         try:
             result = _drive(work(tx))
             tx._run("COMMIT", ())
         except BaseException:
             if raw.in_transaction:
-                raw.rollback()
+                with _translated():
+                    raw.rollback()
             raise
         return result
 

@@ -13,7 +13,7 @@ STATIC = Path(hub.__file__).parent.parent / "static"
 
 # The pages run their own modules alone, connect to the hub alone, and stand in nobody's frame.
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; "
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

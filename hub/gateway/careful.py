@@ -15,6 +15,9 @@ from websockets.server import ServerProtocol
 from hub.protocol.codes import CloseCode
 from hub.protocol.limits import MESSAGE_BYTES
 
+MAX_FRAGMENTS = 1024
+"""Most fragments of one message: empty ones cost their sender nothing."""
+
 
 class Text(NamedTuple):
     """A whole text message, valid UTF-8."""
@@ -104,6 +107,11 @@ class CarefulReader:
                 self._opcode = frame.opcode
                 self._fragments = []
         self._fragments.append(bytes(frame.data))
+        if len(self._fragments) > MAX_FRAGMENTS:
+            self._broken = True
+            reason = f"more than {MAX_FRAGMENTS} fragments"
+            self._protocol.fail(CloseCode.MESSAGE_TOO_BIG, reason)
+            return None
         if not frame.fin:
             return None
         opcode, self._opcode = self._opcode, None

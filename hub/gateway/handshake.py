@@ -1,7 +1,7 @@
 """The opening request of `/ws`: what it asks for, and what it is refused with."""
 
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import msgspec
 from websockets.http11 import Request
@@ -78,16 +78,16 @@ def read_opening(request: Request, origins: Origins) -> Opening:
         NotFound: the path is not `/ws`.
         Forbidden: the origin is foreign; the message names the setting that allows it.
     """
-    url = urlsplit(request.path)
-    if url.path != PATH:
-        raise NotFound(f"there is no WebSocket at {url.path[:100]}; connect to {PATH}")
+    path, _, asked = request.path.partition("?")
+    if path != PATH:
+        raise NotFound(f"there is no WebSocket at {path[:100]}; connect to {PATH}")
     origin = _header(request, "Origin")
     if origin is not None and not origins.accepts(origin):
         raise Forbidden(
             f"the origin {origin[:200]!r} may not connect; if it is this hub's own address set "
             "HUB_PUBLIC_URL to it, if it is another page's add it to HUB_ALLOWED_ORIGINS"
         )
-    query = {name: values[0] for name, values in parse_qs(url.query, True).items()}
+    query = {name: values[0] for name, values in parse_qs(asked, True).items()}
     token = query.pop("token", None)
     bearer = bearer_token(_header(request, "Authorization"), _header(request, "X-API-Key"))
     cookie = session_cookie(_header(request, "Cookie"))

@@ -227,7 +227,7 @@ class Session:
         """Find where the last matching events begin, which may need the database."""
         try:
             cursor = await self._gateway.replay.last_matching(
-                self.reader.merchant_id, wanted.filter, last
+                self.reader.merchant_id, wanted.filter, last, lambda: not self.reader.closed
             )
         except StorageError:
             self.refuse(Unavailable("the database did not answer; subscribe again"), ref)

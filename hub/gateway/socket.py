@@ -20,6 +20,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
+import structlog
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
@@ -46,6 +47,8 @@ except ImportError:  # a platform for which websockets has no wheel
 if TYPE_CHECKING:
     from .gateway import Gateway
 
+log = structlog.get_logger("hub.gateway")
+
 HIGH_WATER = 128 * 1024
 """Bytes in the outgoing buffer at which a reader counts as slow."""
 SLICE_FRAMES = 512
@@ -68,8 +71,8 @@ class Socket(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_careful", "_gateway", "_held", "_holds", "_messages", "_opening", "_timer", "closing",
-        "heard", "session", "transport",
+        "_careful", "_gateway", "_held", "_holds", "_messages", "_opening", "_tail", "_timer",
+        "closing", "heard", "session", "transport",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway") -> None:
@@ -82,6 +85,7 @@ class Socket(asyncio.Protocol):
         self._careful: CarefulReader | None = None
         self._messages: deque[Message] = deque()
         self._held = b""
+        self._tail = b""
         self._holds = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -123,7 +127,7 @@ class Socket(asyncio.Protocol):
             self.session.end()
         self._gateway.left(self)
         self._careful = None
-        self._held = b""
+        self._held = self._tail = b""
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────
 
@@ -136,23 +140,23 @@ class Socket(asyncio.Protocol):
             self._refuse(server, BadFrame(f"not a WebSocket request: {server.handshake_exc}"))
             return
         try:
+            opening = read_opening(request, self._gateway.origins)
             self._gateway.admit(self)
-            self._opening = read_opening(request, self._gateway.origins)
         except HubError as error:
             self._refuse(server, error)
             return
+        self._opening = opening
         server.send_response(server.accept(request))
         self.transport.write(b"".join(server.data_to_send()))
         if server.handshake_exc is not None:
             self.closing = True
             self.transport.close()
             return
-        if self._opening.bearer is None and self._opening.cookie is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(AUTH_SECONDS, self._auth_is_late)
-        else:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(AUTH_SECONDS, self._auth_is_late)
+        if opening.bearer is not None or opening.cookie is not None:
             self.wait()
-            self._gateway.spawn(self._authenticate(self._opening))
+            self._gateway.spawn(self._authenticate(opening))
 
     def _refuse(self, server: ServerProtocol, error: HubError) -> None:
         body = problem(error)
@@ -183,6 +187,9 @@ class Socket(asyncio.Protocol):
         except StorageError:
             unavailable = Unavailable("the database did not answer; come back in a moment")
             self._turn_away(unavailable, ref, CloseCode.INTERNAL)
+        except Exception:
+            log.exception("authentication failed")
+            self._turn_away(HubError("the hub failed; it was logged"), ref, CloseCode.INTERNAL)
         else:
             if not self.closing:
                 self._begin(principal, merchant_id, opening)
@@ -226,6 +233,8 @@ class Socket(asyncio.Protocol):
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
     def _read(self, data: bytes) -> None:
+        if self._tail:
+            data, self._tail = self._tail + data, b""
         if self._careful is None:
             data = self._read_fast(data)
         if data:
@@ -236,8 +245,9 @@ class Socket(asyncio.Protocol):
     def _read_fast(self, data: bytes) -> bytes:
         """Fast path: take whole text frames off the front; what is left begins at a boundary.
 
-        A frame of another kind, a partial one, or one that is too long for a 16-bit length is
-        left to the careful reader. A hold stops it between two frames and keeps the rest.
+        A frame of another kind, or one that is too long for a 16-bit length, is left to the
+        careful reader; the beginning of one is kept for the next read (nearly every read of a
+        busy publisher ends inside a frame). A hold stops it between two and keeps the rest.
         """
         at, end, left = 0, len(data), SLICE_FRAMES
         while end - at > 6 and data[at] == _TEXT:
@@ -264,7 +274,11 @@ class Socket(asyncio.Protocol):
             if not left:
                 self._pause_turn(data[at:])
                 return b""
-        return data[at:] if at else data
+        rest = data[at:] if at else data
+        if _begins_text(rest):
+            self._tail = rest
+            return b""
+        return rest
 
     def _pause_turn(self, rest: bytes) -> None:
         """Keep what is left of a read for the loop's next turn: the others have this one."""
@@ -340,7 +354,9 @@ class Socket(asyncio.Protocol):
         self._hold(_IN_FLIGHT)
 
     def resume(self) -> None:
-        self._release(_IN_FLIGHT)
+        # Not at once: this is called while the log answers a group, and reading on may do anything.
+        if self._holds & _IN_FLIGHT:
+            asyncio.get_running_loop().call_soon(self._release, _IN_FLIGHT)
 
     def wait(self) -> None:
         self._hold(_BUSY)
@@ -361,6 +377,7 @@ class Socket(asyncio.Protocol):
         if not self._holds & reason:
             return
         self._holds &= ~reason
+        self.heard = True  # it could not be heard while it was not read
         if self._holds or self.transport.is_closing():
             return
         held, self._held = self._held, b""
@@ -379,12 +396,12 @@ class Socket(asyncio.Protocol):
         return self.transport
 
     def send(self, payloads: list[bytes]) -> None:
-        if not self.closing:
+        if not self.closing and not self.transport.is_closing():
             self.transport.write(b"".join([text_frame(payload) for payload in payloads]))
 
     def ping(self, payload: bytes = b"") -> None:
         """Send a WebSocket ping, which any client answers by itself."""
-        if not self.closing:
+        if not self.closing and not self.transport.is_closing():
             self.transport.write(bytes((0x89, len(payload))) + payload)
 
     def barrier(self) -> None:
@@ -395,6 +412,8 @@ class Socket(asyncio.Protocol):
         if self.closing:
             return
         self._ended()
+        if self._timer is not None:
+            self._timer.cancel()
         careful = self._careful
         if careful is None:
             careful = self._careful = CarefulReader()
@@ -420,6 +439,13 @@ class Socket(asyncio.Protocol):
         self.closing = True
         if self.session is not None:
             self.session.end()
+
+
+def _begins_text(data: bytes) -> bool:
+    """Whether these bytes are the beginning of a masked text frame with a length of 16 bits."""
+    if not data or data[0] != _TEXT or len(data) == 6:
+        return False  # six bytes may be a whole, empty frame
+    return len(data) == 1 or 0x80 < data[1] < 0xFF
 
 
 def socket_factory(gateway: "Gateway") -> Any:

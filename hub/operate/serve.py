@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
 
@@ -51,6 +52,10 @@ def serve(settings: Settings, version: str, unknown: list[str]) -> None:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(settings, version, held.announce))
+    # The interpreter gives signals back their default on its way out: a late one would turn a
+    # clean stop into a killed process.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 async def _serve(

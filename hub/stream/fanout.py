@@ -19,9 +19,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+import structlog
+
 from .audience import Audience, AudienceIndex
 from .entry import Entry
 from .reader import Reader
+
+log = structlog.get_logger("hub.stream")
 
 FLUSH_READERS = 256
 """Readers written to before the loop gets control back."""
@@ -81,7 +85,8 @@ class FanOut:
         self._pending.extend(entries)
         if self._patience is not None:
             self._patience.cancel()
-            self._begin()
+            self._patience = None
+            self._loop.call_soon(self._begin)
         elif not self._flushing:
             self._flushing = True
             # Not at once: the acknowledgements of the group go first, they are shorter.
@@ -172,7 +177,12 @@ class FanOut:
                 # One that left, or left and came back, in the meantime is not this flush's.
                 if reader.audience is audience and reader.turn != turn:
                     reader.turn = turn
-                    reader.sink.write(data)
+                    try:
+                        reader.sink.write(data)
+                    except Exception:  # one broken connection must not cost the others theirs
+                        log.exception("a reader could not be written to")
+                        reader.closed = True
+                        self.detach(reader)
             if written < budget:
                 audience.flushing = False
                 self._job = None

@@ -21,6 +21,7 @@ from hub.protocol.ids import Uuid7Source
 from hub.protocol.websocket import text_frame
 from storage import events
 from storage.database import Database, Transaction
+from storage.errors import StorageError
 from storage.records import LogState
 
 from .append import Appended, Batch, Outcome, Placed, append
@@ -64,7 +65,16 @@ class Publication:
         return sum(draft.size for draft in self.drafts)
 
     def refuse(self, error: HubError) -> None:
-        self.answer([error] * len(self.drafts))
+        """Answer all of them with one error."""
+        _answer(self, [error] * len(self.drafts))
+
+
+def _answer(publication: Publication, outcomes: list[Outcome]) -> None:
+    """Answer one publisher; a fault of its answer must not reach the group's others."""
+    try:
+        publication.answer(outcomes)
+    except Exception:
+        log.exception("an answer failed")
 
 
 class WriteScope:
@@ -222,7 +232,7 @@ class EventLog:
             item = waiting.popleft()
             group.append(item)
             if isinstance(item, Publication):
-                count += len(item.drafts)
+                count += max(1, len(item.drafts))
                 size += item.size
             else:
                 count += 1
@@ -269,7 +279,7 @@ class EventLog:
             self.listener(appended.entries)
         for item, outcomes, result in zip(group, appended.outcomes, written.results, strict=True):
             if isinstance(item, Publication):
-                item.answer(outcomes)
+                _answer(item, outcomes)
             elif isinstance(result, _Raised):
                 item.refuse(result.error)
             elif not item.future.done():
@@ -281,7 +291,8 @@ class EventLog:
         Without the second half a later event could be accepted and the earlier one resent after
         it: the publisher's order would be broken.
         """
-        log.error("commit failed", events=len(group), error=repr(error), exc_info=error)
+        known = isinstance(error, StorageError)
+        log.error("commit failed", group=len(group), error=str(error), exc_info=not known and error)
         refusal = Unavailable(
             "the event log could not be written; it is not known whether this was: "
             "send it again with the same id"

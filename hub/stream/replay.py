@@ -8,6 +8,7 @@ comes back here when it has drained: that is the whole design for slow consumers
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
@@ -197,6 +198,9 @@ class Replay:
         except StorageError as error:
             log.warning("replay waits for the database", error=str(error))
             return None
+        except Exception:  # a bug here must cost these readers time, not everyone the hub
+            log.exception("a page could not be read")
+            return None
         finally:
             del self._reading[place]
         data = b"".join([text_frame(payload) for _, payload in found.events])
@@ -205,8 +209,17 @@ class Replay:
             self._pages.popitem(last=False)
         return page
 
-    async def last_matching(self, merchant_id: str | None, filter_: Filter, count: int) -> int:
+    async def last_matching(
+        self,
+        merchant_id: str | None,
+        filter_: Filter,
+        count: int,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> int:
         """The cursor from which a replay yields the last `count` matching events.
+
+        Args:
+            wanted: asked before each page; the search ends when nobody waits for it any more.
 
         Raises:
             storage.errors.Unavailable: the database did not answer.
@@ -235,7 +248,7 @@ class Replay:
                 before,
             )
 
-        while missing and before > event_log.oldest:
+        while missing and before > event_log.oldest and wanted():
             found, before = await event_log.database.read(work)
             for offset in found[:missing]:
                 oldest_hit = offset

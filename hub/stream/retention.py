@@ -6,6 +6,7 @@ import time
 import structlog
 
 from hub.protocol.errors import Unavailable
+from storage.errors import StorageError
 
 from .log import EventLog
 
@@ -23,7 +24,7 @@ async def keep_retention(event_log: EventLog, seconds: float) -> None:
     while True:
         try:
             removed = await event_log.retire(int((time.time() - seconds) * 1000), _BATCH)
-        except Unavailable as error:
+        except (Unavailable, StorageError) as error:
             log.warning("retention waits", error=str(error))
             removed = 0
         if removed:

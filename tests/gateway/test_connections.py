@@ -34,6 +34,16 @@ async def hasty_hub(hasty: None, database: Database) -> AsyncIterator[LocalHub]:
         yield hub
 
 
+@pytest.fixture
+async def watchful_hub(
+    hasty: None, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[LocalHub]:
+    """Its heartbeat never comes round: only slow readers are cut."""
+    monkeypatch.setattr("hub.gateway.gateway.HEARTBEAT_SECONDS", 10_000)
+    async with running(await prepared(database)) as hub:
+        yield hub
+
+
 # ── presence ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -207,22 +217,21 @@ async def published(hub: LocalHub, count: int, size: int) -> None:
 
 
 async def test_a_reader_that_reads_nothing_is_cut(
-    hasty_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+    watchful_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.gateway.gateway.SLOW_SECONDS", 1.0)
     query = "types=custom_a"
     async with (
-        raw(hasty_hub, hasty_hub.keys["viewer"], query=query) as slow,
-        connect(hasty_hub, hasty_hub.keys["admin"], query=query) as other,
+        raw(watchful_hub, watchful_hub.keys["viewer"], query=query) as slow,
+        connect(watchful_hub, watchful_hub.keys["admin"], query=query) as other,
     ):
         slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await published(hasty_hub, 3000, 4000)
-        import time as T; t0=T.monotonic()
-        await until(lambda: len(hasty_hub.services.gateway) == 1, seconds=6); print("CUT", T.monotonic()-t0)
+        await published(watchful_hub, 3000, 4000)
+        await until(lambda: len(watchful_hub.services.gateway) == 1, seconds=6)
         heard = await other.take(3000, type="custom_a")
         assert [e["id"] for e in heard] == [f"id-{n}" for n in range(3000)]
         slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        print("TAKE", T.monotonic()-t0); rest = await slow.ended(); print("END", T.monotonic()-t0)
+        rest = await slow.ended()
         assert b"nothing read for" not in rest[-200:], "a close frame would wait behind the rest"
 
 
@@ -242,18 +251,22 @@ async def test_a_reader_that_reads_again_gets_everything(local: LocalHub) -> Non
 
 
 async def test_a_slow_reader_that_moves_is_not_cut(
-    hasty_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+    watchful_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.gateway.gateway.SLOW_SECONDS", 0.5)
-    await published(hasty_hub, 3000, 4000)
+    """Its buffer stays full far longer than a buffer may stand still."""
+    monkeypatch.setattr("hub.gateway.gateway.SLOW_SECONDS", 0.3)
+    await published(watchful_hub, 2000, 4000)
     query = "types=custom_a&since=0"
-    async with raw(hasty_hub, hasty_hub.keys["viewer"], query=query, limit=2**16) as slow:
-        ids = []
-        for _ in range(3000):
-            ids.append((await slow.json("custom_a"))["id"])
-            if len(ids) % 40 == 0:
-                await asyncio.sleep(0.015)  # 12 MB in more than a second
-        assert ids == [f"id-{n}" for n in range(3000)]
+    key = watchful_hub.keys["viewer"]
+    async with raw(watchful_hub, key, query=query, limit=2**14, receive_buffer=2**15) as slow:
+        received = bytearray()
+        started = time.monotonic()
+        while received.count(b'"custom_a"') < 2000:
+            if time.monotonic() - started < 1.5:
+                await asyncio.sleep(0.02)  # less than a megabyte a second
+            async with asyncio.timeout(2):
+                received += await slow.reader.read(2**14)
+        assert [received.count(b'"id-%d"' % n) for n in range(2000)] == [1] * 2000
 
 
 # ── keys that end ────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hub.gateway.socket import Socket
 from storage.database import Database
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.gateway.raw import (
@@ -208,6 +209,74 @@ async def logged(hub: LocalHub) -> list[str]:
     marker = {"type": "custom_marker", "data": {}}
     assert (await call(hub, "POST", "/api/events", marker, key=hub.keys["bot"])).status == 201
     return [one["id"] for one in await paged(hub, hub.keys["bot"], types="custom_a")]
+
+
+class Wire(asyncio.Transport):
+    """A transport that hands on what had been read before it was paused, as uvloop's may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent += bytes(data)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+def opened(hub: LocalHub) -> tuple[Socket, Wire]:
+    """A connection whose key is still being looked up."""
+    protocol, wire = Socket(hub.services.gateway), Wire()
+    protocol.connection_made(wire)
+    request = (
+        "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Authorization: Bearer {hub.keys['merchant']}\r\n\r\n"
+    )
+    protocol.data_received(request.encode())
+    return protocol, wire
+
+
+async def acknowledged(wire: Wire, *ids: bytes) -> None:
+    """Wait for these acknowledgements, and check their order."""
+    await until(lambda: wire.sent.count(b'"type":"ack"') == len(ids))
+    at = [wire.sent.index(b'"ack","id":"' + id_) for id_ in ids]
+    assert at == sorted(at)
+
+
+async def test_bytes_that_come_while_it_is_held_are_kept_in_order(local: LocalHub) -> None:
+    for cut in (0, 1, 3, 10, 60, 90):
+        protocol, wire = opened(local)
+        data = event(f"{cut}-a") + frame(PING, b"p") + event(f"{cut}-b") + event(f"{cut}-c")
+        for piece in (data[:cut], data[cut : cut + 30], data[cut + 30 :]):
+            protocol.data_received(piece)
+        assert b"connected" not in wire.sent
+        await acknowledged(wire, *(b"%d-%b" % (cut, letter) for letter in (b"a", b"b", b"c")))
+        protocol.connection_lost(None)
+
+
+async def test_one_hold_after_another_keeps_the_order(local: LocalHub) -> None:
+    """Two slow frames among what the careful reader has parsed, and bytes behind them."""
+    protocol, wire = opened(local)
+    await until(lambda: b'"live"' in wire.sent)
+    slow = text({"type": "subscribe", "types": ["custom_z"], "last": 5})
+    protocol.data_received(frame(PONG) + event("a") + slow + event("b") + slow + event("c"))
+    protocol.data_received(event("d"))
+    await acknowledged(wire, b"a", b"b", b"c", b"d")
+    protocol.connection_lost(None)
 
 
 # ── how connections end ──────────────────────────────────────────────────────────────────────────
