@@ -47,13 +47,13 @@ class Lock:
 
 
 @contextmanager
-def hold(data_dir: Path) -> Iterator[Lock]:
-    """Hold the data directory.
+def hold(data_dir: Path, name: str = NAME) -> Iterator[Lock]:
+    """Hold the data directory, or with another name something else in it.
 
     Raises:
         AlreadyRunning: another process holds it.
     """
-    descriptor = os.open(data_dir / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

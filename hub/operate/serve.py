@@ -16,7 +16,7 @@ from hub.origins import Origins
 from hub.server import HubServer, listen
 from hub.services import open_services
 from hub.settings import Settings
-from storage.connect import connect
+from storage.connect import connect, sqlite_path
 from storage.migrate import migrate
 
 from . import lock, logs
@@ -47,8 +47,13 @@ def serve(settings: Settings, version: str, unknown: list[str]) -> None:
     prepare_data_dir(settings.data_dir)
     raise_open_files()
     sys.setswitchinterval(SWITCH_SECONDS)
+    # HUB_DATABASE_URL may name a file outside of the data directory; two hubs on one file would
+    # number the same offsets.
+    database = sqlite_path(settings.effective_database_url)
+    database.parent.mkdir(parents=True, exist_ok=True)
     with (
         lock.hold(settings.data_dir) as held,
+        lock.hold(database.parent, f"{database.name}.lock"),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(settings, version, held.announce))

@@ -5,6 +5,8 @@ nesting bounded, no NUL. `drafts` encodes what was decoded here.
 """
 
 import json
+import re
+import sys
 from typing import Any
 
 import msgspec
@@ -17,6 +19,10 @@ from .limits import DATA_DEPTH, ID_CHARS
 _publish_decoder = msgspec.json.Decoder(Publish)
 _any_decoder = msgspec.json.Decoder()
 _encoder = msgspec.json.Encoder()
+
+_MAX_FLOAT = int(sys.float_info.max)
+_MAX_DIGITS = sys.float_info.max_10_exp
+_HUGE = re.compile(rb"\d{%d}" % (_MAX_DIGITS + 1))
 
 # What decoding can raise: ValueError covers invalid UTF-8 and integers of thousands of digits.
 DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -58,6 +64,11 @@ def decode_client(payload: bytes) -> Publish | ClientFrame | None:
             _refuse_depth(frame.data)
         except HubError as error:
             raise FrameError(error, frame.ref, frame.id) from None
+    if len(payload) > _MAX_DIGITS and _HUGE.search(payload):
+        try:
+            _refuse_huge(frame.data)
+        except HubError as error:
+            raise FrameError(error, frame.ref, frame.id) from None
     return frame
 
 
@@ -89,6 +100,7 @@ def to_publish(value: object) -> Publish:
         raise invalid(InvalidEvent, pointer, message) from None
     _refuse_depth(frame.data)
     _refuse_nul([frame.data, frame.subject, frame.id, frame.type])
+    _refuse_huge(frame.data)
     return frame
 
 
@@ -183,6 +195,19 @@ def _refuse_depth(data: dict[str, Any]) -> None:
         if not level:
             return
     raise invalid(InvalidEvent, "/data", f"nested deeper than {DATA_DEPTH}")
+
+
+def _refuse_huge(data: dict[str, Any]) -> None:
+    """Refuse an integer that a reader with 64-bit floats takes for infinity, as it does 1e999."""
+    pending: list[Any] = [data]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+        elif isinstance(value, int) and abs(value) > _MAX_FLOAT:
+            raise invalid(InvalidEvent, "/data", "a number is out of range")
 
 
 def _refuse_nul(value: object) -> None:
