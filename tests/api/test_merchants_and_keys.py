@@ -288,7 +288,10 @@ async def test_a_key_that_is_revoked_while_it_is_first_used(world: World) -> Non
             writer.write(head.encode())
             return (await read_answer(reader)).status
 
-        for attempt in range(1000):
+        until = time.monotonic() + 3
+        attempt = 0
+        while time.monotonic() < until:
+            attempt += 1
             token, id_ = await new_key(world.hub, admin, "viewer", world.one)
             await asyncio.gather(
                 ask(0, "DELETE", f"/api/keys/{id_}", admin),
