@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
@@ -136,20 +135,13 @@ async def raw(
     query: str = "",
     headers: Mapping[str, str] | None = None,
     limit: int = 2**20,
-    receive_buffer: int | None = None,
 ) -> AsyncIterator[RawClient]:
     """Open `/ws`; with a key, `connected` has been read already.
 
     Args:
         limit: bytes that the client's side takes before it stops reading.
-        receive_buffer: bytes that the kernel takes for it; as many as it likes without.
     """
-    sock = socket.socket()
-    if receive_buffer is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", hub.port))
-    reader, writer = await asyncio.open_connection(sock=sock, limit=limit)
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=limit)
     lines = {
         "Host": f"127.0.0.1:{hub.port}",
         "Upgrade": "websocket",

@@ -13,6 +13,7 @@ from storage import keys
 from storage.database import Database
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.gateway.raw import CLOSE, PING, PONG, TEXT, event, frame, raw, text
+from tests.gateway.wire import opened
 from tests.support.databases import FaultyDatabase, until
 from tests.support.rest import call, paged
 from tests.support.ws import Socket, connect
@@ -250,25 +251,24 @@ async def test_a_reader_that_reads_again_gets_everything(local: LocalHub) -> Non
         assert (await slow.json("pong"))["ref"] == "r", "and is read again itself"
 
 
-async def test_a_slow_reader_that_moves_is_not_cut(
+async def test_a_buffer_may_stand_still_only_so_long(
     watchful_hub: LocalHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its buffer stays full far longer than a buffer may stand still."""
-    monkeypatch.setattr("hub.gateway.gateway.SLOW_SECONDS", 1.0)
-    await published(watchful_hub, 2000, 4000)
-    query = "types=custom_a&since=0"
-    key = watchful_hub.keys["viewer"]
-    async with raw(watchful_hub, key, query=query, limit=2**14, receive_buffer=2**15) as slow:
-        received = bytearray()
-        started = time.monotonic()
-        while received.count(b'"custom_a"') < 2000:
-            if time.monotonic() - started < 3:
-                await asyncio.sleep(0.02)  # less than a megabyte a second
-            async with asyncio.timeout(2):
-                chunk = await slow.reader.read(2**14)
-            assert chunk, "it was cut"
-            received += chunk
-        assert [received.count(b'"id-%d"' % n) for n in range(2000)] == [1] * 2000
+    """A reader is slow as long as it likes, if only its buffer moves."""
+    monkeypatch.setattr("hub.gateway.gateway.SLOW_SECONDS", 0.3)
+    protocol, wire = opened(watchful_hub)
+    await until(lambda: b'"live"' in wire.sent)
+    wire.buffered = 1_000_000
+    protocol.pause_writing()
+    moving = time.monotonic() + 0.9
+    while time.monotonic() < moving:
+        assert not wire.aborted
+        wire.buffered -= 1
+        await asyncio.sleep(0.02)
+    stood = time.monotonic()
+    await until(lambda: wire.aborted)
+    assert time.monotonic() - stood > 0.2
+    protocol.connection_lost(None)
 
 
 # ── keys that end ────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from hub.gateway.socket import Socket
 from storage.database import Database
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.gateway.raw import (
@@ -27,6 +26,7 @@ from tests.gateway.raw import (
     raw,
     text,
 )
+from tests.gateway.wire import Wire, opened
 from tests.support.databases import FaultyDatabase, until
 from tests.support.rest import call, paged
 
@@ -209,45 +209,6 @@ async def logged(hub: LocalHub) -> list[str]:
     marker = {"type": "custom_marker", "data": {}}
     assert (await call(hub, "POST", "/api/events", marker, key=hub.keys["bot"])).status == 201
     return [one["id"] for one in await paged(hub, hub.keys["bot"], types="custom_a")]
-
-
-class Wire(asyncio.Transport):
-    """A transport that hands on what had been read before it was paused, as uvloop's may."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent = b""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.sent += bytes(data)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        pass
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
-def opened(hub: LocalHub) -> tuple[Socket, Wire]:
-    """A connection whose key is still being looked up."""
-    protocol, wire = Socket(hub.services.gateway), Wire()
-    protocol.connection_made(wire)
-    request = (
-        "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        f"Authorization: Bearer {hub.keys['merchant']}\r\n\r\n"
-    )
-    protocol.data_received(request.encode())
-    return protocol, wire
 
 
 async def acknowledged(wire: Wire, *ids: bytes) -> None:
