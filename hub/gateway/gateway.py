@@ -245,6 +245,8 @@ def _unsent(socket: Socket) -> int:
     """
     buffered = socket.transport.get_write_buffer_size()
     raw = socket.transport.get_extra_info("socket")
+    if raw is None:  # not every transport has one
+        return buffered
     try:
         queued = fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4))
     except OSError:  # closed meanwhile, or a system that does not tell
