@@ -30,6 +30,7 @@ log = structlog.get_logger("hub.gateway")
 SLOW_SECONDS = 30
 """How long a full buffer may stand still before its connection is cut."""
 _SPREAD_MS_PER_CONNECTION = 2
+"""How much later the last may come back for each connection that `bye` goes to, milliseconds."""
 
 
 class Gateway:
@@ -38,7 +39,6 @@ class Gateway:
     Args:
         tasks: owns what a connection does beside reading and writing.
         merchants: the ids of all merchants; the command that makes one adds it.
-        spread_ms: the least and the greatest wait that `bye` gives, milliseconds.
     """
 
     def __init__(

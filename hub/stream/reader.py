@@ -26,7 +26,7 @@ class Reader:
         cursor: everything up to here was handed to the sink. While the reader is attached it
             stands still: ask `FanOut.cursor_of`.
         subscribed: whether it wants events at all.
-        stalled: its sink is full; nothing is written until `FanOut.drained`.
+        stalled: its sink is full; nothing is written until it has drained (`Replay.catch_up`).
         announce: whether `live` is still owed for its subscription.
         generation: counts its subscriptions, so that a page read for an old one is dropped.
         replaying: a page for it is being read from the database.
