@@ -176,6 +176,11 @@ def hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, HubProc
             asyncio.run(found["running"].kill())
 
 
+def stored_keys(data_dir: Path) -> list[tuple[str, str | None]]:
+    with closing(sqlite3.connect(f"file:{data_dir / 'hub.db'}?mode=ro", uri=True)) as database:
+        return database.execute("SELECT id, revoked_at FROM api_keys ORDER BY id").fetchall()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"), IMPOSSIBLE, ids=[repr(a[1:]) for a, _ in IMPOSSIBLE]
 )
@@ -184,10 +189,10 @@ async def test_a_key_command_that_cannot_be_done_is_a_sentence(
     hubs: dict[str, HubProcess], which: str, arguments: tuple[str, ...], words: str
 ) -> None:
     data_dir = hubs[which].data_dir
-    before = await run_py(data_dir, "key", "list")
-    assert len(before.out.splitlines()) >= 3
+    before = stored_keys(data_dir)
+    assert len(before) >= 2
     assert words in refused(await run_py(data_dir, "key", *arguments))
-    assert await run_py(data_dir, "key", "list") == before
+    assert stored_keys(data_dir) == before
 
 
 async def test_with_several_merchants_one_must_be_named(tmp_path: Path) -> None:
