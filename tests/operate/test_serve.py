@@ -6,11 +6,13 @@ import re
 import socket
 import sqlite3
 import stat
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from hub.operate import lock
 from tests.support.command import run_py
 from tests.support.hub_process import HubFailedError, HubProcess
 from tests.support.rest import call, new_key
@@ -200,6 +202,30 @@ async def test_the_lock_ends_with_the_process(tmp_path: Path) -> None:
         await hub.start()
         await hub.terminate()
         assert (hub.data_dir / "hub.lock").read_bytes() == b""
+
+
+async def test_asking_who_runs_does_not_keep_a_hub_from_starting(tmp_path: Path) -> None:
+    """`doctor` and `key` ask; a supervisor may do so again and again."""
+    async with HubProcess(tmp_path) as hub:
+        await hub.terminate()
+        enough = threading.Event()
+
+        def ask() -> None:
+            while not enough.is_set():
+                lock.running(hub.data_dir)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        try:
+            for _ in range(6):
+                await hub.start()
+                found = lock.running(hub.data_dir)
+                assert found is not None
+                assert found.pid == hub.pid
+                await hub.kill()
+        finally:
+            enough.set()
+            asking.join()
 
 
 # ── what stops it from starting ──────────────────────────────────────────────────────────────
