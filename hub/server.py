@@ -29,9 +29,15 @@ BACKLOG = 4096
 
 
 class HubServer(uvicorn.Server):
-    """Serves one hub until a signal asks it to stop."""
+    """Serves one hub until a signal asks it to stop.
 
-    def __init__(self, app: Starlette, services: Services) -> None:
+    Args:
+        started: called once the hub answers and signals are handled.
+    """
+
+    def __init__(
+        self, app: Starlette, services: Services, started: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -46,6 +52,7 @@ class HubServer(uvicorn.Server):
             )
         )
         self._services = services
+        self._started = started
         self._stop_at_once = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -63,6 +70,11 @@ class HubServer(uvicorn.Server):
         finally:
             for number in signals:
                 signal.signal(number, _exit)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve; only now, with signals handled, may anyone be told of this hub."""
+        await super().startup(sockets)
+        self._started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:

@@ -5,6 +5,7 @@ The file says where the running hub is: `{"pid": …, "url": …}` once it liste
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 NAME = "hub.lock"
+_ASKED_SECONDS = 1.0
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -55,10 +57,8 @@ def hold(data_dir: Path, name: str = NAME) -> Iterator[Lock]:
     """
     descriptor = os.open(data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(data_dir, _read(descriptor)) from None
+        if not _locked(descriptor):
+            raise AlreadyRunning(data_dir, _read(descriptor))
         os.ftruncate(descriptor, 0)
         yield Lock(descriptor)
         os.ftruncate(descriptor, 0)
@@ -69,12 +69,32 @@ def hold(data_dir: Path, name: str = NAME) -> Iterator[Lock]:
 def running(data_dir: Path) -> Running | None:
     """The hub that runs on a data directory and listens, or None."""
     try:
-        with hold(data_dir):
-            return None
+        descriptor = os.open(data_dir / NAME, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    except AlreadyRunning as error:
-        return error.running
+    try:
+        # A shared lock asks without standing in another asker's way; a hub that starts waits.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read(descriptor)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock; one that only asks who runs (`running`) holds it for a moment."""
+    until = time.monotonic() + _ASKED_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.005)
+        else:
+            return True
 
 
 def _read(descriptor: int) -> Running | None:

@@ -79,17 +79,21 @@ async def _serve(
         admin_id, first = await ensure_keys(database, settings.data_dir, settings.admin_key)
         origins = Origins(settings.public_url, port, settings.allowed_origins)
         services = await stack.enter_async_context(open_services(settings, database, origins))
-        server = HubServer(make_app(services, example_line(url, settings.data_dir)), services)
         ticket = services.authenticator.issue_ticket(admin_id)
-        announce(lock.Running(os.getpid(), local))
-        print(
-            banner(
-                version, url, settings.data_dir, ticket,
-                first=first, admin_key_set=settings.admin_key is not None,
-            ),
-            flush=True,
-        )  # fmt: skip
-        log.info("listening", url=local, epoch=services.log.epoch, offset=services.log.end)
+
+        def started() -> None:
+            announce(lock.Running(os.getpid(), local))
+            print(
+                banner(
+                    version, url, settings.data_dir, ticket,
+                    first=first, admin_key_set=settings.admin_key is not None,
+                ),
+                flush=True,
+            )  # fmt: skip
+            log.info("listening", url=local, epoch=services.log.epoch, offset=services.log.end)
+
+        app = make_app(services, example_line(url, settings.data_dir))
+        server = HubServer(app, services, started)
         await server.serve(sockets=[listener])
 
 
