@@ -54,21 +54,15 @@ def decode_client(payload: bytes) -> Publish | ClientFrame | None:
         return _decode_carefully(payload)
     if "_" not in frame.type:
         return _decode_carefully(payload)
-    if b"\\u0000" in payload:
-        try:
+    try:
+        if b"\\u0000" in payload:
             _refuse_nul([frame.data, frame.subject, frame.id, frame.type])
-        except HubError as error:
-            raise FrameError(error, frame.ref, frame.id) from None
-    if payload.count(b"{") + payload.count(b"[") > DATA_DEPTH:
-        try:
+        if payload.count(b"{") + payload.count(b"[") > DATA_DEPTH:
             _refuse_depth(frame.data)
-        except HubError as error:
-            raise FrameError(error, frame.ref, frame.id) from None
-    if len(payload) > _MAX_DIGITS and _HUGE.search(payload):
-        try:
+        if len(payload) > _MAX_DIGITS and _HUGE.search(payload):
             _refuse_huge(frame.data)
-        except HubError as error:
-            raise FrameError(error, frame.ref, frame.id) from None
+    except HubError as error:
+        raise FrameError(error, frame.ref, frame.id) from None
     return frame
 
 
