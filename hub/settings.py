@@ -9,9 +9,12 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta
 
+from hub.addresses import network
+from hub.limits import Rate, parse_rate
 from hub.origins import origin_of
 
-_SECRETS = ("admin_key",)
+_SECRETS = ("admin_key", "metrics_token")
+_RATES = ("rate_limit", "call_rate", "publish_rate")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
@@ -30,10 +33,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         admin_key: the bootstrap admin key, 32 characters or more; generated without one.
         public_url: the address under which browsers reach the hub; its own address without one.
         allowed_origins: other origins whose pages may connect.
+        rate_limit: REST requests per key, or per address without one; None for no limit.
+        call_rate: `call` frames per connection; None for no limit.
+        publish_rate: events published per key; None for no limit.
+        max_connections: connections to the hub at once.
+        connections_per_key: connections of one key at once.
         ring_size: events in memory.
         retention: seconds that events stay in the database; None for ever. Written `90d`.
         durability: `full` fsyncs every commit, `normal` leaves that to the system.
+        trusted_proxies: addresses and networks whose `X-Forwarded-For` counts.
         log_level, log_format: `console` on a terminal, else `json`.
+        metrics_token: the bearer token for `/metrics`, 16 characters or more; without one only
+            loopback may read it.
     """
 
     host: str = "127.0.0.1"
@@ -43,11 +54,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     admin_key: Annotated[str, Meta(min_length=32, max_length=256)] | None = None
     public_url: str | None = None
     allowed_origins: tuple[str, ...] = ()
+    rate_limit: Rate | None = Rate(100, 900.0)
+    call_rate: Rate | None = Rate(50, 1.0)
+    publish_rate: Rate | None = None
+    max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    connections_per_key: Annotated[int, Meta(ge=1, le=1_000_000)] = 5000
     ring_size: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     retention: Annotated[int, Meta(ge=1)] | None = None
     durability: Literal["full", "normal"] = "full"
+    trusted_proxies: tuple[str, ...] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
+    metrics_token: Annotated[str, Meta(min_length=16, max_length=256)] | None = None
 
     @property
     def effective_database_url(self) -> str:
@@ -61,6 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, field)
             if field in _SECRETS and value is not None:
                 value = "(set)"
+            elif field in _RATES:
+                value = "off" if value is None else str(value)
             elif isinstance(value, tuple):
                 value = ",".join(value)
             elif field == "database_url":
@@ -128,6 +148,20 @@ def _origins(text: str) -> tuple[str, ...]:
     return tuple(origin_of(part.strip()) for part in text.split(",") if part.strip())
 
 
+def _networks(text: str) -> tuple[str, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        network(part)
+    return tuple(parts)
+
+
+def _token(text: str) -> str:
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        # Anything else could not be sent after "Bearer" (RFC 6750, section 2.1).
+        raise ValueError("only visible ASCII characters can be sent in a header")
+    return text
+
+
 def _public_url(text: str) -> str:
     origin_of(text)
     return text.rstrip("/")
@@ -138,4 +172,9 @@ _READ: dict[str, Callable[[str], object]] = {
     "public_url": _public_url,
     "allowed_origins": _origins,
     "retention": _duration,
+    "rate_limit": parse_rate,
+    "call_rate": parse_rate,
+    "publish_rate": parse_rate,
+    "trusted_proxies": _networks,
+    "metrics_token": _token,
 }

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from hub.addresses import is_loopback, network
 from hub.server import listen
 from hub.settings import Settings
 from storage.connect import connect, sqlite_path
@@ -18,7 +19,7 @@ from storage.migrate import pending
 from . import lock
 from .first_start import ADMIN_KEY, BOT_KEY
 
-_ENOUGH_FILES = 4096
+_OTHER_FILES = 200  # open files that are no connections: database, broker, logs, listeners
 _ENOUGH_BYTES = 1 << 30
 
 
@@ -52,7 +53,8 @@ def _findings(settings: Settings, unknown: list[str]) -> Iterator[Finding]:
     yield from _keys(settings)
     yield _database(settings)
     yield _port(settings, running)
-    yield _open_files()
+    yield from _reach(settings)
+    yield _open_files(settings)
     version = sqlite3.sqlite_version_info
     yield Finding(
         "ok" if version >= (3, 37) else "fail",
@@ -126,11 +128,34 @@ def _port(settings: Settings, running: lock.Running | None) -> Finding:
     return Finding("ok", f"can listen on {where}")
 
 
-def _open_files() -> Finding:
+def _reach(settings: Settings) -> Iterator[Finding]:
+    if settings.public_url is None and not is_loopback(settings.host):
+        yield Finding(
+            "warn",
+            f"the hub listens on {settings.host}, and HUB_PUBLIC_URL is not set:"
+            " browsers elsewhere are refused",
+            "set HUB_PUBLIC_URL to the address that people type, such as https://hub.example.com",
+        )
+    everybody = [text for text in settings.trusted_proxies if network(text).prefixlen == 0]
+    if everybody:
+        yield Finding(
+            "warn",
+            f"HUB_TRUSTED_PROXIES trusts every address ({', '.join(everybody)}):"
+            " whoever sends X-Forwarded-For chooses the address that is limited and logged",
+            "name only the proxies' own addresses or their network",
+        )
+
+
+def _open_files(settings: Settings) -> Finding:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    enough = hard >= _ENOUGH_FILES
+    needed = settings.max_connections + _OTHER_FILES
+    unlimited = hard == resource.RLIM_INFINITY
+    if unlimited or hard >= needed:
+        allowed = "any number of" if unlimited else hard
+        return Finding("ok", f"{allowed} open files allowed; every connection is one")
     return Finding(
-        "ok" if enough else "warn",
-        f"{hard} open files allowed; every connection is one",
-        "" if enough else "raise the hard limit: ulimit -Hn, or LimitNOFILE= in a systemd unit",
+        "warn",
+        f"{hard} open files allowed; HUB_MAX_CONNECTIONS={settings.max_connections} needs {needed}",
+        "raise the hard limit (ulimit -Hn, or LimitNOFILE= in a systemd unit)"
+        f" or set HUB_MAX_CONNECTIONS={max(1, hard - _OTHER_FILES)}",
     )

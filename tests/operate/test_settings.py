@@ -1,22 +1,41 @@
 """The environment is read once, and whatever does not fit is named."""
 
+import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from hub.limits import Rate
 from hub.settings import Settings, SettingsError, load
-from tests.support.command import run_py
+from tests.support.command import environment, run_py
+from tests.support.hub_process import REPOSITORY
 
 BAD = {
     "HUB_PORT": ["70000", "-1", "eighty", "80.5", "0x50"],
     "HUB_ADMIN_KEY": ["short", "x" * 31, "x" * 257],
     "HUB_PUBLIC_URL": ["hub.example", "ftp://hub.example", "https://", "//hub.example"],
     "HUB_ALLOWED_ORIGINS": ["shop.example", "*", "https://a.example,b", "null"],
+    "HUB_RATE_LIMIT": ["100", "0/s", "100/15 minutes", "none", "-1/s", "1.5/s"],
+    "HUB_CALL_RATE": ["50", "50/0s", "/s"],
+    "HUB_PUBLISH_RATE": ["500", "unlimited", "500/ms"],
+    "HUB_MAX_CONNECTIONS": ["0", "-1", "off", "2000000"],
+    "HUB_CONNECTIONS_PER_KEY": ["0", "many"],
     "HUB_RING_SIZE": ["0", "-5", "many", "10000000"],
     "HUB_RETENTION": ["90", "d", "0d", "-1d", "1y", "1.5d", "1d 2h", "٣d"],
     "HUB_DURABILITY": ["fast", "FULLEST"],
+    "HUB_TRUSTED_PROXIES": ["proxy", "10.0.0.1/8", "10.0.0.0/8 fd00::/8", "10.0.0.0/8,*", "[::1]"],
     "HUB_LOG_LEVEL": ["loud", "5"],
     "HUB_LOG_FORMAT": ["xml"],
+    "HUB_METRICS_TOKEN": [
+        "too short",
+        "x" * 15,
+        "x" * 257,
+        "with spaces in it",
+        "ü" * 20,
+        "a\tb" * 9,
+    ],
 }
 
 
@@ -26,6 +45,12 @@ def test_the_defaults() -> None:
     assert unknown == []
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.durability == "full"
+    assert settings.rate_limit == Rate(100, 15 * 60)
+    assert settings.call_rate == Rate(50, 1)
+    assert settings.publish_rate is None
+    assert (settings.max_connections, settings.connections_per_key) == (20_000, 5000)
+    assert settings.trusted_proxies == ()
+    assert settings.metrics_token is None
     assert settings.effective_database_url == "sqlite:///data/hub.db"
 
 
@@ -39,7 +64,7 @@ def test_a_value_that_does_not_fit_is_named(name: str, value: str) -> None:
     assert len(lines) == 1
     assert lines[0].startswith(f"{name}: ")
     assert len(lines[0]) > len(name) + 10
-    if name == "HUB_ADMIN_KEY":
+    if name in ("HUB_ADMIN_KEY", "HUB_METRICS_TOKEN"):
         assert value not in lines[0]
 
 
@@ -69,6 +94,19 @@ def test_all_that_do_not_fit_are_named_at_once() -> None:
             "allowed_origins",
             ("https://a.example", "http://b.example:81"),
         ),
+        ("HUB_RATE_LIMIT", "1000/h", "rate_limit", Rate(1000, 3600)),
+        ("HUB_RATE_LIMIT", "off", "rate_limit", None),
+        ("HUB_CALL_RATE", "off", "call_rate", None),
+        ("HUB_PUBLISH_RATE", " 500/s ", "publish_rate", Rate(500, 1)),
+        ("HUB_MAX_CONNECTIONS", "1", "max_connections", 1),
+        ("HUB_CONNECTIONS_PER_KEY", "7", "connections_per_key", 7),
+        (
+            "HUB_TRUSTED_PROXIES",
+            " 127.0.0.1, 10.0.0.0/8 ,, fd00::/8,",
+            "trusted_proxies",
+            ("127.0.0.1", "10.0.0.0/8", "fd00::/8"),
+        ),
+        ("HUB_METRICS_TOKEN", "0123456789abcdef", "metrics_token", "0123456789abcdef"),
         ("HUB_DURABILITY", "normal", "durability", "normal"),
         ("HUB_RING_SIZE", "", "ring_size", 1000),
         ("HUB_HOST", "  ", "host", "127.0.0.1"),
@@ -104,10 +142,32 @@ def test_unknown_names_are_told_and_not_fatal() -> None:
 
 
 def test_what_is_shown_masks_secrets() -> None:
-    shown = load({"HUB_ADMIN_KEY": "k" * 40, "HUB_RETENTION": "1d"})[0].effective()
+    environment = {"HUB_ADMIN_KEY": "k" * 40, "HUB_RETENTION": "1d", "HUB_METRICS_TOKEN": "m" * 20}
+    shown = load(environment)[0].effective()
     assert shown["HUB_ADMIN_KEY"] == "(set)"
+    assert shown["HUB_METRICS_TOKEN"] == "(set)"
     assert shown["HUB_RETENTION"]
-    assert not any("kkkk" in value for value in shown.values())
+    assert not any("kkkk" in value or "mmmm" in value for value in shown.values())
+
+
+def test_rates_and_networks_are_shown_as_they_are_written() -> None:
+    shown = Settings().effective()
+    assert shown["HUB_RATE_LIMIT"] == "100/15m"
+    assert shown["HUB_CALL_RATE"] == "50/s"
+    assert shown["HUB_PUBLISH_RATE"] == "off"
+    assert shown["HUB_TRUSTED_PROXIES"] == ""
+    environment = {"HUB_PUBLISH_RATE": "500/10s", "HUB_TRUSTED_PROXIES": "::1, 10.0.0.0/8"}
+    shown = load(environment)[0].effective()
+    assert shown["HUB_PUBLISH_RATE"] == "500/10s"
+    assert shown["HUB_TRUSTED_PROXIES"] == "::1,10.0.0.0/8"
+
+
+def test_what_is_shown_can_be_set_again() -> None:
+    environment = {"HUB_RATE_LIMIT": "off", "HUB_CALL_RATE": "7/90s", "HUB_TRUSTED_PROXIES": "::1"}
+    settings, _ = load(environment)
+    shown = settings.effective()
+    again, _ = load({name: shown[name] for name in environment})
+    assert again == settings
 
 
 async def test_a_hub_with_bad_settings_says_so_and_ends(tmp_path: Path) -> None:
@@ -129,3 +189,63 @@ async def test_another_database_is_refused_by_a_sentence(tmp_path: Path) -> None
             assert done.code == 1
             assert "HUB_DATABASE_URL" in done.err
             assert "Traceback" not in done.text
+
+
+# ── what doctor says about them ──────────────────────────────────────────────────────────────
+
+
+async def warnings(tmp_path: Path, **settings: str) -> list[tuple[str, str]]:
+    """What doctor warns of with these settings, each with its advice."""
+    environment = {"HUB_MAX_CONNECTIONS": "10", **settings}
+    done = await run_py(tmp_path / "data", "doctor", settings=environment)
+    assert done.code == 0, done.text
+    return findings(done.out)
+
+
+def findings(report: str) -> list[tuple[str, str]]:
+    lines = [line.strip() for line in report.splitlines()]
+    following = itertools.pairwise(lines)
+    return [(line, advice) for line, advice in following if line.startswith("warn ")]
+
+
+async def test_doctor_has_nothing_against_a_hub_on_loopback(tmp_path: Path) -> None:
+    assert await warnings(tmp_path, HUB_TRUSTED_PROXIES="127.0.0.1,10.0.0.0/8,fd00::/8") == []
+    assert await warnings(tmp_path, HUB_HOST="localhost") == []
+
+
+@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "::/0", "::ffff:0:0/96"])
+async def test_doctor_warns_of_trust_in_everybody(tmp_path: Path, everybody: str) -> None:
+    [(finding, advice)] = await warnings(tmp_path, HUB_TRUSTED_PROXIES=f"127.0.0.1,{everybody}")
+    assert "HUB_TRUSTED_PROXIES" in finding
+    assert everybody in finding
+    assert "127.0.0.1" not in finding
+    assert advice.startswith("→ ")
+
+
+async def test_doctor_warns_of_an_open_host_without_its_public_address(tmp_path: Path) -> None:
+    [(finding, advice)] = await warnings(tmp_path, HUB_HOST="0.0.0.0")
+    assert "0.0.0.0" in finding
+    assert "HUB_PUBLIC_URL" in advice
+    public = "https://hub.example"
+    assert await warnings(tmp_path, HUB_HOST="0.0.0.0", HUB_PUBLIC_URL=public) == []
+
+
+def test_doctor_warns_of_more_connections_than_open_files(tmp_path: Path) -> None:
+    def report(connections: int) -> list[tuple[str, str]]:
+        settings = {"HUB_MAX_CONNECTIONS": str(connections)}
+        done = subprocess.run(
+            ["sh", "-c", 'ulimit -n 1000; exec "$0" run.py doctor', sys.executable],
+            cwd=REPOSITORY,
+            env=environment(tmp_path / "data", settings),
+            capture_output=True,
+            text=True,
+            timeout=8,
+            check=True,
+        )
+        return findings(done.stdout)
+
+    assert report(800) == []
+    [(finding, advice)] = report(801)
+    assert "1000 open files" in finding
+    assert "1001" in finding
+    assert "HUB_MAX_CONNECTIONS=800" in advice
