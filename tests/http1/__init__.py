@@ -1,0 +1,1 @@
+"""The HTTP door's bounds, each shown by raw octets on real sockets."""
