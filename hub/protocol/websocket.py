@@ -19,3 +19,9 @@ def text_frame(payload: bytes) -> bytes:
     if size < 65536:
         return _HEADER_16.pack(_FIN_TEXT, 126, size) + payload
     return _HEADER_64.pack(_FIN_TEXT, 127, size) + payload
+
+
+def payload_of(frame: bytes) -> bytes:
+    """The message in a frame that `text_frame` made."""
+    size = frame[1]
+    return frame[2 if size < 126 else 4 if size == 126 else 10 :]

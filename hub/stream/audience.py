@@ -1,11 +1,12 @@
-"""Audiences: readers with the same merchant and filter, indexed so that an event visits only
-those that want it."""
+"""Audiences: readers with the same merchant, filter and framing, indexed so that an event visits
+only those that want it."""
 
 from collections import defaultdict
 
 from hub.protocol.filters import Filter, split_patterns
 
 from .entry import Entry
+from .framing import Framing
 from .reader import Reader
 
 
@@ -16,11 +17,12 @@ class Audience:
         flushing: some of them have not been written to yet in the flush that runs.
     """
 
-    __slots__ = ("filter", "flushing", "merchant_id", "readers")
+    __slots__ = ("filter", "flushing", "framing", "merchant_id", "readers")
 
-    def __init__(self, merchant_id: str | None, filter_: Filter) -> None:
+    def __init__(self, merchant_id: str | None, filter_: Filter, framing: Framing) -> None:
         self.merchant_id = merchant_id
         self.filter = filter_
+        self.framing = framing
         self.readers: dict[Reader, None] = {}
         self.flushing = False
 
@@ -90,22 +92,32 @@ class _Scope:
         else:
             self.everything.remove(audience)
 
+    @property
+    def empty(self) -> bool:
+        return not (
+            self.everything
+            or self.types.lengths
+            or self.types.exact
+            or self.subjects.lengths
+            or self.subjects.exact
+        )
+
     def add(self, audience: Audience) -> None:
         self._add_or_remove(audience, add=True)
 
     def remove(self, audience: Audience) -> None:
         self._add_or_remove(audience, add=False)
 
-    def route(self, entry: Entry, frames: dict[Audience, list[bytes]]) -> None:
+    def route(self, entry: Entry, wanted: dict[Audience, list[Entry]]) -> None:
         for audience in self.everything:
-            frames[audience].append(entry.frame)
+            wanted[audience].append(entry)
         found: dict[Audience, None] = {}
         self.types.find(entry.type, found)
         if entry.subject is not None:
             self.subjects.find(entry.subject, found)
         for audience in found:
             if audience.filter.matches(entry.type, entry.subject):
-                frames[audience].append(entry.frame)
+                wanted[audience].append(entry)
 
 
 class AudienceIndex:
@@ -116,13 +128,13 @@ class AudienceIndex:
     """
 
     def __init__(self) -> None:
-        self._audiences: dict[tuple[str | None, Filter], Audience] = {}
+        self._audiences: dict[tuple[str | None, Filter, Framing], Audience] = {}
         self._scopes: dict[str | None, _Scope] = {}
         self.readers = 0
 
     def join(self, reader: Reader) -> None:
-        """Put a reader into the audience of its merchant and filter."""
-        key = (reader.merchant_id, reader.filter)
+        """Put a reader into the audience of its merchant, filter and framing."""
+        key = (reader.merchant_id, reader.filter, reader.framing)
         audience = self._audiences.get(key)
         if audience is None:
             audience = self._audiences[key] = Audience(*key)
@@ -140,19 +152,22 @@ class AudienceIndex:
         del audience.readers[reader]
         self.readers -= 1
         if not audience.readers:
-            del self._audiences[audience.merchant_id, audience.filter]
-            self._scopes[audience.merchant_id].remove(audience)
+            del self._audiences[audience.merchant_id, audience.filter, audience.framing]
+            scope = self._scopes[audience.merchant_id]
+            scope.remove(audience)
+            if scope.empty:
+                del self._scopes[audience.merchant_id]
         return audience
 
-    def route(self, entries: list[Entry]) -> dict[Audience, list[bytes]]:
-        """The frames of these entries for each audience that wants any of them, in order."""
-        frames: dict[Audience, list[bytes]] = defaultdict(list)
+    def route(self, entries: list[Entry]) -> dict[Audience, list[Entry]]:
+        """The entries for each audience that wants any of them, in order."""
+        wanted: dict[Audience, list[Entry]] = defaultdict(list)
         scopes = self._scopes
         everyone = scopes.get(None)
         for entry in entries:
             scope = scopes.get(entry.merchant_id)
             if scope is not None:
-                scope.route(entry, frames)
+                scope.route(entry, wanted)
             if everyone is not None:
-                everyone.route(entry, frames)
-        return frames
+                everyone.route(entry, wanted)
+        return wanted

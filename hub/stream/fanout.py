@@ -52,6 +52,7 @@ class FanOut:
         behind: called with a reader whose cursor a flush has passed; it catches up.
         relieved: called when `congested` has become false.
         writing: whether the log is writing a group, which will be enqueued next.
+        events_out, bytes_out: written to live readers since the start.
     """
 
     def __init__(self, position: int) -> None:
@@ -59,6 +60,7 @@ class FanOut:
         self.behind: Callable[[Reader], None] = lambda reader: None
         self.relieved: Callable[[], None] = lambda: None
         self.writing: Callable[[], bool] = lambda: False
+        self.events_out = self.bytes_out = 0
         self.index = AudienceIndex()
         self._loop = asyncio.get_running_loop()
         self._pending: deque[Entry] = deque()
@@ -67,13 +69,18 @@ class FanOut:
         self._turn = 0
         self._flushing = False
         self._patience: asyncio.TimerHandle | None = None
-        self._jobs: Iterator[tuple[Audience, tuple[Reader, ...], bytes]] = iter(())
-        self._job: tuple[Audience, Iterator[Reader], bytes] | None = None
+        self._jobs: Iterator[tuple[Audience, tuple[Reader, ...], bytes, int]] = iter(())
+        self._job: tuple[Audience, Iterator[Reader], bytes, int] | None = None
 
     @property
     def idle(self) -> bool:
         """Whether everything that was committed has been written."""
         return not self._flushing and not self._pending
+
+    @property
+    def backlog(self) -> int:
+        """Committed events that wait for a flush."""
+        return len(self._pending)
 
     @property
     def congested(self) -> bool:
@@ -136,10 +143,10 @@ class FanOut:
                 self.position = entry.offset
                 break
         jobs = [
-            (audience, tuple(audience.readers), b"".join(frames))
-            for audience, frames in self.index.route(entries).items()
+            (audience, tuple(audience.readers), audience.framing.live(wanted), len(wanted))
+            for audience, wanted in self.index.route(entries).items()
         ]
-        for audience, _, _ in jobs:
+        for audience, _, _, _ in jobs:
             audience.flushing = True
         self._jobs = iter(jobs)
         self._job = None
@@ -169,20 +176,25 @@ class FanOut:
                 if job is None:
                     self._end()
                     return
-                self._job = (job[0], iter(job[1]), job[2])
-            audience, readers, data = self._job
-            written = 0
+                self._job = (job[0], iter(job[1]), job[2], job[3])
+            audience, readers, data, count = self._job
+            size = len(data)
+            written = reached = 0
             for reader in islice(readers, budget):
                 written += 1
                 # One that left, or left and came back, in the meantime is not this flush's.
                 if reader.audience is audience and reader.turn != turn:
                     reader.turn = turn
+                    reader.sent += size
+                    reached += 1
                     try:
                         reader.sink.write(data)
                     except Exception:  # one broken connection must not cost the others theirs
                         log.exception("a reader could not be written to")
                         reader.closed = True
                         self.detach(reader)
+            self.events_out += count * reached
+            self.bytes_out += size * reached
             if written < budget:
                 audience.flushing = False
                 self._job = None

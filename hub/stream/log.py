@@ -134,6 +134,8 @@ class EventLog:
         last_offset: by merchant, the offset of its last event; one that is missing has none.
         listener: called after each commit with the new entries, volatile ones included.
         writing: whether a group is on its way to the disk.
+        measured: called after each commit with its events and its seconds on the database.
+        events_in: events appended since the start, volatile ones included.
         congested: while it says so, no further group is written; `wake` when it has changed.
     """
 
@@ -147,6 +149,8 @@ class EventLog:
         self.last_offset = last_offset
         self.listener: Callable[[list[Entry]], None] = lambda entries: None
         self.congested: Callable[[], bool] = lambda: False
+        self.measured: Callable[[int, float], None] = lambda events, seconds: None
+        self.events_in = 0
         self._waiting: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -267,10 +271,14 @@ class EventLog:
                         batches.append(Batch((), False))
             return _Written(await append(tx, batches, now_ms), results)
 
-        return await self.database.write(work)
+        begun = time.perf_counter()
+        written = await self.database.write(work)
+        self.measured(len(written.appended.entries), time.perf_counter() - begun)
+        return written
 
     def _settle(self, group: list[_Waiting], written: "_Written") -> None:
         appended = written.appended
+        self.events_in += len(appended.entries)
         for entry in appended.entries:
             if entry.offset:
                 self.ring.append(entry)

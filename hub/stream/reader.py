@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 from hub.protocol.filters import ALL, Filter
 from hub.protocol.frames import ServerControl
 
+from .framing import WEBSOCKET, Framing
+
 if TYPE_CHECKING:
     from .audience import Audience
 
@@ -32,19 +34,27 @@ class Reader:
         replaying: a page for it is being read from the database.
         closed: it will not take anything any more.
         turn: the flush that wrote to it last.
+        framing: how its events are written.
+        sent: bytes of events written to its sink.
     """
 
     __slots__ = (
-        "announce", "audience", "closed", "cursor", "filter", "generation",
-        "merchant_id", "replaying", "send", "sink", "stalled", "subscribed", "turn",
+        "announce", "audience", "closed", "cursor", "filter", "framing", "generation",
+        "merchant_id", "replaying", "send", "sent", "sink", "stalled", "subscribed", "turn",
     )  # fmt: skip
 
     def __init__(
-        self, merchant_id: str | None, sink: Sink, send: Callable[[ServerControl], None]
+        self,
+        merchant_id: str | None,
+        sink: Sink,
+        send: Callable[[ServerControl], None],
+        framing: Framing = WEBSOCKET,
     ) -> None:
         self.merchant_id = merchant_id
         self.sink = sink
         self.send = send
+        self.framing = framing
+        self.sent = 0
         self.filter: Filter = ALL
         self.cursor = 0
         self.audience: Audience | None = None

@@ -15,13 +15,14 @@ import structlog
 
 from hub.protocol.filters import Filter, split_patterns
 from hub.protocol.frames import Gap, Live
-from hub.protocol.websocket import text_frame
 from storage import events
 from storage.database import Transaction
 from storage.errors import StorageError
 from storage.records import EventPage
 
+from .entry import Entry
 from .fanout import FanOut
+from .framing import Framing
 from .log import EventLog
 from .reader import Reader
 
@@ -38,6 +39,7 @@ class _Place(NamedTuple):
 
     merchant_id: str | None
     filter: Filter
+    framing: Framing
     cursor: int
 
 
@@ -54,6 +56,9 @@ class Replay:
 
     Args:
         tasks: owns the reads from the database.
+
+    Attributes:
+        ring_replays, database_replays: stretches served from either since the start.
     """
 
     def __init__(self, event_log: EventLog, fanout: FanOut, tasks: asyncio.TaskGroup) -> None:
@@ -64,6 +69,7 @@ class Replay:
         self._pages: OrderedDict[_Place, _Page] = OrderedDict()
         self._stretches: dict[_Place, bytes] = {}
         self._stretches_at = -1
+        self.ring_replays = self.database_replays = 0
         fanout.behind = self.catch_up
 
     def catch_up(self, reader: Reader) -> None:
@@ -92,9 +98,12 @@ class Replay:
                 upto, data = self._stretch(reader, target)
                 reader.cursor = upto
                 if data:
+                    reader.sent += len(data)
                     reader.sink.write(data)
+                self.ring_replays += 1
                 continue
             reader.replaying = True
+            self.database_replays += 1
             self._tasks.create_task(self._read_on(reader, reader.generation))
             return
 
@@ -123,22 +132,22 @@ class Replay:
         if self._stretches_at != target:
             self._stretches_at = target
             self._stretches.clear()
-        place = _Place(reader.merchant_id, reader.filter, reader.cursor)
+        place = _Place(reader.merchant_id, reader.filter, reader.framing, reader.cursor)
         data = self._stretches.get(place)
         if data is not None:
             return target, data
-        frames: list[bytes] = []
+        entries: list[Entry] = []
         size = 0
         matches, merchant_id = reader.filter.matches, reader.merchant_id
         for entry in self._log.ring.between(reader.cursor, target):
             if (merchant_id is None or entry.merchant_id == merchant_id) and matches(
                 entry.type, entry.subject
             ):
-                frames.append(entry.frame)
+                entries.append(entry)
                 size += len(entry.frame)
                 if size >= _RING_BYTES:
-                    return entry.offset, b"".join(frames)
-        data = b"".join(frames)
+                    return entry.offset, reader.framing.live(entries)
+        data = reader.framing.live(entries)
         if len(self._stretches) < _SHARED_STRETCHES:
             self._stretches[place] = data
         return target, data
@@ -149,7 +158,9 @@ class Replay:
         """Read pages for one reader until it has to drain or the ring reaches back to it."""
         try:
             while not self._log.ring.reaches(reader.cursor):
-                page = await self._page(_Place(reader.merchant_id, reader.filter, reader.cursor))
+                page = await self._page(
+                    _Place(reader.merchant_id, reader.filter, reader.framing, reader.cursor)
+                )
                 if reader.generation != generation or reader.closed or reader.stalled:
                     break
                 if page is None:
@@ -161,6 +172,7 @@ class Replay:
                         break
                 reader.cursor = max(reader.cursor, page.upto)
                 if page.data:
+                    reader.sent += len(page.data)
                     reader.sink.write(page.data)
                 if reader.stalled:
                     break
@@ -203,7 +215,7 @@ class Replay:
             return None
         finally:
             del self._reading[place]
-        data = b"".join([text_frame(payload) for _, payload in found.events])
+        data = place.framing.stored(found.events)
         page = self._pages[place] = _Page(data, found.upto, oldest)
         while len(self._pages) > _SHARED_PAGES:
             self._pages.popitem(last=False)

@@ -67,10 +67,10 @@ def test_every_event_goes_to_exactly_those_that_want_it(
     ]
     routed = index.route(batch)
     for number, one in enumerate(readers):
-        expected = [] if number in leaving else [e.frame for e in batch if naive(one, e)]
+        expected = [] if number in leaving else [e for e in batch if naive(one, e)]
         found = [] if one.audience is None else routed.get(one.audience, [])
         assert found == expected
-    assert all(audience.readers for audience in routed), "bytes for nobody"
+    assert all(audience.readers for audience in routed), "events for nobody"
 
 
 def test_readers_that_want_the_same_are_one_audience() -> None:
@@ -97,7 +97,7 @@ def test_an_audience_ends_with_its_last_reader() -> None:
     index.join(first)
     index.join(second)
     index.leave(first)
-    assert list(index.route([entry(1)]).values()) == [[entry(1).frame]]
+    assert list(index.route([entry(1)]).values()) == [[entry(1)]]
     index.leave(second)
     assert index.route([entry(2)]) == {}
     assert index.leave(second) is None
