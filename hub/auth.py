@@ -1,15 +1,12 @@
-"""Who is there: keys, browser sessions and sign-in tickets.
+"""Who is there: keys, browser sessions and tickets, turned into principals.
 
-A secret is compared by its SHA-256; only hashes are stored, and none is ever logged. Keys have
-256 bits of chance, so a fast hash is enough (there is nothing to guess).
+A secret is compared by its SHA-256; only hashes are stored, and none is ever logged.
 """
 
-import hashlib
-import secrets
-import string
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -20,32 +17,15 @@ from storage import keys
 from storage.database import Database, Transaction
 from storage.records import ApiKey
 
+from .tickets import TICKET_SECONDS, Behind, Tickets
+from .tokens import is_ticket, token_hash
+
 T = TypeVar("T")
-Role = Literal["admin", "merchant", "viewer", "bot"]
-ROLES: tuple[Role, ...] = ("admin", "merchant", "viewer", "bot")
 
 SESSION_SECONDS = 14 * 24 * 3600
 """How long a browser stays signed in."""
-SIGN_IN_SECONDS = 15 * 60
-"""How long the sign-in link of the banner is good."""
-
-_ALPHABET = string.digits + string.ascii_letters
-_PREFIX_CHARS = 10
-
-
-def new_token(role: Role) -> str:
-    """Make a key: `hub_`, the role's letter, and 43 characters (256 bits) of chance."""
-    return f"hub_{role[0]}_" + "".join(secrets.choice(_ALPHABET) for _ in range(43))
-
-
-def token_hash(token: str) -> str:
-    """The SHA-256 of a secret, hexadecimal: what is stored and looked up."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def visible_prefix(token: str) -> str:
-    """What may be shown of a key, to tell it from others."""
-    return token[:_PREFIX_CHARS]
+_LOOKUPS = 256
+"""Most unknown keys that one read of the database looks up."""
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -54,6 +34,7 @@ class Principal(msgspec.Struct, frozen=True):
     Attributes:
         merchant_id: None for an admin.
         expires_ms: when this credential ends, milliseconds since 1970, or None.
+        browser: the hash of the browser session, or None; its connections end with it.
         source: `role:name`, as it stands in events.
     """
 
@@ -62,6 +43,7 @@ class Principal(msgspec.Struct, frozen=True):
     merchant_id: str | None
     name: str
     expires_ms: int | None
+    browser: str | None = None
 
     @property
     def source(self) -> str:
@@ -71,13 +53,32 @@ class Principal(msgspec.Struct, frozen=True):
     def expires_at(self) -> str | None:
         return None if self.expires_ms is None else format_ms(self.expires_ms)
 
+    @property
+    def behind(self) -> Behind:
+        """What a ticket of this principal ends with."""
+        return Behind(self.key_id, self.browser)
+
     def origin(self, merchant_id: str) -> Origin:
         """This principal as the publisher of a merchant's event."""
         return Origin(merchant_id, self.source)
 
 
+class _Lookup:
+    """A key that somebody asks for; `done` once the database was read."""
+
+    __slots__ = ("digest", "done", "key")
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        self.key: ApiKey | None = None
+        self.done = False
+
+
 class Authenticator:
     """Turns secrets into principals, with the known ones in memory.
+
+    Unknown keys are looked up together, one read at a time: whoever tries a thousand a second
+    costs a few reads, and a good key that was never seen before still gets in.
 
     Args:
         clock: seconds since 1970.
@@ -87,9 +88,11 @@ class Authenticator:
         self._database = database
         self._clock = clock
         self._keys: dict[str, ApiKey] = {}
-        self._sessions: dict[str, tuple[ApiKey, int]] = {}
-        self._tickets: dict[str, tuple[str, float]] = {}
+        self._browsers: dict[str, tuple[ApiKey, int]] = {}
+        self._tickets = Tickets(clock)
         self._forgotten = 0
+        self._lookups: list[_Lookup] = []
+        self._reading = asyncio.Lock()
 
     def now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -102,67 +105,109 @@ class Authenticator:
             storage.errors.Unavailable: the database did not answer.
         """
         digest = token_hash(token)
-        key = self._keys.get(digest)
+        key = self._keys.get(digest) or await self._look_up(digest)
         if key is None:
-            key = await self._read(lambda tx: keys.by_token_hash(tx, digest))
-            if key is None:
-                raise Unauthenticated("this key is not known; check that it was copied whole")
-            self._keys[digest] = key
-        return self._alive(key, None)
+            raise Unauthenticated("this key is not known; check that it was copied whole")
+        return self._alive(key)
 
     async def by_cookie(self, value: str) -> Principal:
         """Who signed in with a browser. Raises as `by_key`."""
-        digest = token_hash(value)
-        found = self._sessions.get(digest)
+        return await self._by_browser(token_hash(value))
+
+    async def by_token(self, token: str) -> Principal:
+        """Who holds a key, or a ticket, which is used up. Raises as `by_key`."""
+        return await (self.redeem(token) if is_ticket(token) else self.by_key(token))
+
+    def knows(self, token: str) -> bool:
+        """Whether a key is in memory, so that `by_key` will not read the database."""
+        return token_hash(token) in self._keys
+
+    async def _by_browser(self, digest: str) -> Principal:
+        found = self._browsers.get(digest)
         if found is None:
             stored = await self._read(lambda tx: keys.by_session_hash(tx, digest))
             if stored is None:
                 raise Unauthenticated("this browser is not signed in; open a new sign-in link")
-            found = self._sessions[digest] = (stored[0], parse_ms(stored[1]))
-        return self._alive(*found)
+            found = self._browsers[digest] = (stored[0], parse_ms(stored[1]))
+        return self._alive(found[0], digest, found[1])
 
-    def _alive(self, key: ApiKey, session_ends_ms: int | None) -> Principal:
+    def _alive(
+        self, key: ApiKey, browser: str | None = None, browser_ends_ms: int | None = None
+    ) -> Principal:
         if key.revoked_at is not None:
             raise Unauthenticated("this key was revoked; ask for a new one")
-        ends = [] if session_ends_ms is None else [session_ends_ms]
+        ends = [] if browser_ends_ms is None else [browser_ends_ms]
         if key.expires_at is not None:
             ends.append(parse_ms(key.expires_at))
         expires_ms = min(ends, default=None)
         if expires_ms is not None and expires_ms <= self.now_ms():
+            if browser is not None:
+                self._browsers.pop(browser, None)
             raise Unauthenticated("this key or sign-in has expired; ask for a new one")
-        return Principal(key.id, key.role, key.merchant_id, key.name, expires_ms)
+        return Principal(key.id, key.role, key.merchant_id, key.name, expires_ms, browser)
 
     def forget(self, key_id: str) -> None:
-        """Look a key and its browsers up again: it was revoked."""
+        """Look a key and its browsers up again, and void its tickets: it was revoked."""
         self._forgotten += 1
         for digest in [d for d, key in self._keys.items() if key.id == key_id]:
             del self._keys[digest]
-        for digest in [d for d, (key, _) in self._sessions.items() if key.id == key_id]:
-            del self._sessions[digest]
-        for digest in [d for d, (id_, _) in self._tickets.items() if id_ == key_id]:
-            del self._tickets[digest]
+        for digest in [d for d, (key, _) in self._browsers.items() if key.id == key_id]:
+            del self._browsers[digest]
+        self._tickets.forget_key(key_id)
 
-    # ── browsers ─────────────────────────────────────────────────────────────────────────────
+    def forget_browser(self, browser: str) -> None:
+        """Look a browser session up again, and void its tickets: it was signed out."""
+        self._forgotten += 1
+        self._browsers.pop(browser, None)
+        self._tickets.forget_browser(browser)
 
-    def issue_ticket(self, key_id: str) -> str:
-        """Make a sign-in ticket for a key: one use, 15 minutes, kept in memory only."""
-        ticket = secrets.token_urlsafe(32)
-        self._tickets[token_hash(ticket)] = (key_id, self._clock() + SIGN_IN_SECONDS)
-        return ticket
+    # ── tickets ──────────────────────────────────────────────────────────────────────────────
+
+    def issue_ticket(self, behind: Behind, seconds: float = TICKET_SECONDS) -> str:
+        """Make a ticket that stands in for a key once."""
+        return self._tickets.issue(behind, seconds)
 
     async def redeem(self, ticket: str) -> Principal:
-        """Use up a sign-in ticket.
+        """Use up a ticket.
 
         Raises:
             Unauthenticated: it is unknown, used or too old, or its key has ended.
         """
-        key_id, ends = self._tickets.pop(token_hash(ticket), ("", 0.0))
-        if ends <= self._clock():
+        behind = self._tickets.redeem(ticket)
+        if behind is None:
             raise Unauthenticated(
-                "this sign-in link was used or is older than 15 minutes; "
-                "restart the hub for a new one, or paste a key"
+                "this ticket was used or is too old; ask for a new one "
+                "(for the link of the banner: restart the hub, or paste a key)"
             )
-        return self._alive(await self._read(lambda tx: keys.get(tx, key_id)), None)
+        if behind.browser is not None:
+            return await self._by_browser(behind.browser)
+        return self._alive(await self._read(lambda tx: keys.get(tx, behind.key_id)))
+
+    # ── the database ─────────────────────────────────────────────────────────────────────────
+
+    async def _look_up(self, digest: str) -> ApiKey | None:
+        while True:
+            lookup = _Lookup(digest)
+            self._lookups.append(lookup)
+            while not lookup.done:
+                async with self._reading:
+                    if not lookup.done:
+                        await self._look_up_waiting()
+            # Whoever shared the read is woken some turns after it: the key may be forgotten again.
+            if lookup.key is None or digest in self._keys:
+                return self._keys.get(digest)
+
+    async def _look_up_waiting(self) -> None:
+        """Look up what waits. It is taken off the list afterwards: whoever reads may be cancelled,
+        and then the next one reads it."""
+        batch = self._lookups[:_LOOKUPS]
+        digests = list({lookup.digest for lookup in batch})
+        found = await self._read(lambda tx: keys.by_token_hashes(tx, digests))
+        del self._lookups[: len(batch)]
+        self._keys.update(found)
+        for lookup in batch:
+            lookup.key = found.get(lookup.digest)
+            lookup.done = True
 
     async def _read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Read what no revocation has overtaken: what is kept must not outlive its key."""

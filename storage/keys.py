@@ -1,5 +1,7 @@
 """The tables `api_keys` and `browser_sessions`. Only hashes of secrets come here."""
 
+from collections.abc import Sequence
+
 from .database import Transaction
 from .errors import NotFound
 from .records import ApiKey
@@ -31,13 +33,14 @@ async def get(tx: Transaction, id_: str) -> ApiKey:
     return ApiKey(*rows[0])
 
 
-async def by_token_hash(tx: Transaction, token_hash: str) -> ApiKey | None:
-    """The key with this secret, revoked and expired ones included."""
+async def by_token_hashes(tx: Transaction, token_hashes: Sequence[str]) -> dict[str, ApiKey]:
+    """The keys with these secrets by their hash, revoked and expired ones included."""
+    marks = ", ".join("?" * len(token_hashes))
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM api_keys WHERE token_hash = ?",  # noqa: S608
-        (token_hash,),
+        f"SELECT token_hash, {_COLUMNS} FROM api_keys WHERE token_hash IN ({marks})",  # noqa: S608
+        tuple(token_hashes),
     )
-    return ApiKey(*rows[0]) if rows else None
+    return {row[0]: ApiKey(*row[1:]) for row in rows}
 
 
 async def page(tx: Transaction, merchant_id: str | None, after: str, limit: int) -> list[ApiKey]:
@@ -98,6 +101,11 @@ async def insert_session(
         " VALUES (?, ?, ?, ?)",
         (token_hash, key_id, now, expires_at),
     )
+
+
+async def delete_session(tx: Transaction, token_hash: str) -> None:
+    """End a browser's session; nothing happens when it has ended."""
+    await tx.execute("DELETE FROM browser_sessions WHERE token_hash = ?", (token_hash,))
 
 
 async def by_session_hash(tx: Transaction, token_hash: str) -> tuple[ApiKey, str] | None:

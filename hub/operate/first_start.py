@@ -7,9 +7,9 @@ import os
 import time
 from pathlib import Path
 
-from hub.auth import Role, new_token, token_hash, visible_prefix
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms
+from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import keys, merchants
 from storage.database import Database, Transaction
 from storage.records import ApiKey
@@ -56,7 +56,8 @@ async def ensure_keys(
         )  # fmt: skip
 
     async def work(tx: Transaction) -> tuple[str, bool]:
-        known = await keys.by_token_hash(tx, token_hash(token))
+        digest = token_hash(token)
+        known = (await keys.by_token_hashes(tx, [digest])).get(digest)
         if known is not None and known.role != "admin":
             raise ValueError(
                 f"the admin key in use is the key of a {known.role} ({known.name}): "
