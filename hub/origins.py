@@ -47,3 +47,11 @@ class Origins:
     def accepts(self, origin: str) -> bool:
         """Whether a page of this origin may connect."""
         return origin in self._own or origin in self._allowed
+
+
+def foreign(origin: str) -> str:
+    """The refusal of an origin, naming the settings that would accept it."""
+    return (
+        f"the origin {origin[:200]!r} may not connect; if it is this hub's own address set "
+        "HUB_PUBLIC_URL to it, if it is another page's add it to HUB_ALLOWED_ORIGINS"
+    )

@@ -18,6 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from hub.gateway.socket import socket_factory
+from hub.http1 import IDLE_SECONDS, GuardedHttp
 from hub.protocol.errors import Unavailable
 from hub.services import Services
 from hub.stream.log import WriteScope
@@ -41,7 +42,8 @@ class HubServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=GuardedHttp,
+                timeout_keep_alive=IDLE_SECONDS,
                 ws=socket_factory(services.gateway),
                 lifespan="off",
                 log_config=None,
@@ -116,7 +118,9 @@ class HubServer(uvicorn.Server):
         services.gateway.stop_reading()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        await _until(lambda: not self.server_state.tasks)
+        # Streams end with the sockets, after everything that was accepted has reached them.
+        streams = services.gateway.streams
+        await _until(lambda: len(self.server_state.tasks) <= len(streams))
 
         async def nothing(scope: WriteScope) -> None:
             return None

@@ -3,15 +3,22 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import msgspec
 
+from hub.addresses import Proxies
 from hub.auth import Authenticator
+from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
+from hub.metrics import Metrics
 from hub.origins import Origins
+from hub.probes import LoopLag, Probes
+from hub.quotas import Quotas, quotas
 from hub.settings import Settings
 from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
@@ -19,6 +26,19 @@ from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
 from storage import merchants
 from storage.database import Database, Transaction
+
+
+class Started(NamedTuple):
+    """What runs here, and since when.
+
+    Attributes:
+        at_ms: milliseconds since 1970.
+        monotonic: the same moment in seconds of `time.monotonic`.
+    """
+
+    version: str
+    at_ms: int
+    monotonic: float
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -36,14 +56,21 @@ class Services(msgspec.Struct, frozen=True):
     authenticator: Authenticator
     origins: Origins
     gateway: Gateway
+    quotas: Quotas
+    proxies: Proxies
     merchants: set[str]
+    metrics: Metrics
+    probes: Probes
+    loop_lag: LoopLag
+    started: Started
 
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, database: Database, origins: Origins
+    settings: Settings, database: Database, origins: Origins, version: str = "unknown"
 ) -> AsyncIterator[Services]:
     """Start everything on a migrated database; on leaving, write what was accepted and stop."""
+    started = Started(version, time.time_ns() // 1_000_000, time.monotonic())
     event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
     merchant_ids = await _merchant_ids(database)
     failure: Exception | None = None
@@ -56,25 +83,34 @@ async def open_services(
         replay = Replay(event_log, fanout, tasks)
         authenticator = Authenticator(database)
         presence = Presence(event_log)
+        connections = Connections(presence, settings.connections_per_key, authenticator.now_ms)
+        limits = quotas(settings)
+        proxies = Proxies(settings.trusted_proxies)
         gateway = Gateway(
-            event_log, fanout, replay, authenticator, origins, presence, merchant_ids, tasks
-        )
+            event_log, fanout, replay, authenticator, origins, connections, limits, proxies,
+            merchant_ids, settings.max_connections, tasks,
+        )  # fmt: skip
+        loop_lag = LoopLag()
+        probes = Probes(settings, event_log, tasks)
+        metrics = Metrics(gateway, loop_lag, version)
+        event_log.measured = metrics.commit
         writing = tasks.create_task(event_log.run())
         await presence.recover()
         telling = tasks.create_task(presence.run())
-        endless = [tasks.create_task(gateway.keep_time())]
+        endless = [tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run())]
         if settings.retention is not None:
             endless.append(tasks.create_task(keep_retention(event_log, settings.retention)))
         try:
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
-                merchant_ids,
+                limits, proxies, merchant_ids, metrics, probes, loop_lag, started,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
         finally:
             for task in endless:
                 task.cancel()
+            probes.close()
             presence.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await telling

@@ -29,6 +29,12 @@ class Binary(NamedTuple):
     """A whole binary message."""
 
 
+class Ping(NamedTuple):
+    """To be answered by a pong with the same payload."""
+
+    payload: bytes
+
+
 class Pong(NamedTuple):
     payload: bytes
 
@@ -39,14 +45,30 @@ class Closed(NamedTuple):
     code: int
 
 
-Message = Text | Binary | Pong | Closed
+Message = Text | Binary | Ping | Pong | Closed
+
+
+class _Parser(ServerProtocol):
+    """websockets' parser, but for two control frames between the fragments of a message."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.PING:
+            # The socket sends the pong when it is the ping's turn: before the answer to the text
+            # that is not whole yet, behind those to what came earlier.
+            self.events.append(frame)
+            return
+        # RFC 6455 section 5.4: a close, which the parser takes for an error there, is answered
+        # like any other once it knows of no message to be finished.
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
 
 
 class CarefulReader:
     """Parses bytes that begin at a frame boundary."""
 
     def __init__(self) -> None:
-        self._protocol = ServerProtocol(state=State.OPEN, max_size=MESSAGE_BYTES)
+        self._protocol = _Parser(state=State.OPEN, max_size=MESSAGE_BYTES)
         self._fed = 0
         self._parsed = 0
         self._fragments: list[bytes] = []
@@ -59,6 +81,11 @@ class CarefulReader:
         if self._protocol.parser_exc is None or self._protocol.close_sent is None:
             return None
         return int(self._protocol.close_sent.code)
+
+    @property
+    def pending(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        return self._fed - self._parsed + sum(map(len, self._fragments))
 
     @property
     def at_boundary(self) -> bool:
@@ -102,7 +129,7 @@ class CarefulReader:
             case Opcode.CLOSE:
                 return Closed(Close.parse(frame.data).code)
             case Opcode.PING:
-                return None  # the parser has queued the pong
+                return Ping(bytes(frame.data))
             case Opcode.TEXT | Opcode.BINARY:
                 self._opcode = frame.opcode
                 self._fragments = []

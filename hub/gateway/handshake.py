@@ -1,5 +1,6 @@
 """The opening request of `/ws`: what it asks for, and what it is refused with."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
@@ -8,12 +9,14 @@ from websockets.http11 import Request
 
 from hub.auth import Authenticator, Principal
 from hub.credentials import bearer_token, session_cookie
-from hub.origins import Origins
-from hub.protocol.errors import Forbidden, InvalidParams, NotFound, invalid
+from hub.origins import Origins, foreign
+from hub.protocol.errors import Forbidden, InvalidParams, NotFound, Unauthenticated, invalid
 from hub.protocol.filters import Filter
 from hub.protocol.frames import Last, Offset
 
 PATH = "/ws"
+AGENT_CHARS = 200
+"""What is kept of a `User-Agent`."""
 
 
 class Wanted(NamedTuple):
@@ -30,43 +33,48 @@ class Opening(NamedTuple):
     """A request that may become a connection.
 
     Attributes:
-        bearer: a key from a header or the query, or None.
+        token: a key from a header, or a key or ticket from the query, or None.
         cookie: a browser's session, or None.
         query: the decoded query without the token.
     """
 
-    bearer: str | None
+    token: str | None
     cookie: str | None
     query: dict[str, str]
 
-    async def authenticate(self, authenticator: Authenticator) -> Principal | None:
-        """Who is asking, by the first credential found; None when there is none yet.
+    async def authenticate(self, authenticator: Authenticator) -> Principal:
+        """Who is asking, by the first credential found.
 
         Raises:
-            Unauthenticated: the credential is not good.
+            Unauthenticated: there is none, or it is not good.
+            storage.errors.Unavailable: the database did not answer.
         """
-        if self.bearer is not None:
-            return await authenticator.by_key(self.bearer)
+        if self.token is not None:
+            return await authenticator.by_token(self.token)
         if self.cookie is not None:
             return await authenticator.by_cookie(self.cookie)
-        return None
+        raise Unauthenticated("this connection has brought no credential")
 
     def wanted(self) -> Wanted:
-        """The subscription in the query.
+        """The subscription in the query. Raises: InvalidParams."""
+        return wanted(self.query)
 
-        Raises:
-            InvalidParams: a parameter does not fit.
-        """
-        query = self.query
-        since, last = _number(query, "since", Offset), _number(query, "last", Last)
-        check_start(since, last)
-        return Wanted(
-            not query.keys().isdisjoint(("types", "subjects", "since", "last")),
-            Filter.from_query(query.get("types"), query.get("subjects")),
-            since,
-            query.get("epoch"),
-            last,
-        )
+
+def wanted(query: Mapping[str, str]) -> Wanted:
+    """The subscription that a query asks for.
+
+    Raises:
+        InvalidParams: a parameter does not fit.
+    """
+    since, last = _number(query, "since", Offset), _number(query, "last", Last)
+    check_start(since, last)
+    return Wanted(
+        not query.keys().isdisjoint(("types", "subjects", "since", "last")),
+        Filter.from_query(query.get("types"), query.get("subjects")),
+        since,
+        query.get("epoch"),
+        last,
+    )
 
 
 def read_opening(request: Request, origins: Origins) -> Opening:
@@ -81,12 +89,10 @@ def read_opening(request: Request, origins: Origins) -> Opening:
     path, _, asked = request.path.partition("?")
     if path != PATH:
         raise NotFound(f"there is no WebSocket at {path[:100]}; connect to {PATH}")
-    origin = _header(request, "Origin")
+    sent = request.headers.get_all("Origin")
+    origin = ", ".join(sent) if sent else None  # several are one that nobody has
     if origin is not None and not origins.accepts(origin):
-        raise Forbidden(
-            f"the origin {origin[:200]!r} may not connect; if it is this hub's own address set "
-            "HUB_PUBLIC_URL to it, if it is another page's add it to HUB_ALLOWED_ORIGINS"
-        )
+        raise Forbidden(foreign(origin))
     query = {name: values[0] for name, values in parse_qs(asked, True).items()}
     token = query.pop("token", None)
     bearer = bearer_token(_header(request, "Authorization"), _header(request, "X-API-Key"))
@@ -95,6 +101,17 @@ def read_opening(request: Request, origins: Origins) -> Opening:
         # A cookie counts for the hub's own pages alone: a browser sends it from any page.
         return Opening(bearer if bearer is not None else token, None, query)
     return Opening(None, cookie, query)
+
+
+def forwarded_for(request: Request) -> list[str]:
+    """The lines of `X-Forwarded-For`, as `hub.addresses.Proxies` takes them."""
+    return list(request.headers.get_all("X-Forwarded-For"))
+
+
+def agent_of(request: Request) -> str | None:
+    """What the client says it is, shortened."""
+    agent = _header(request, "User-Agent")
+    return None if agent is None else agent[:AGENT_CHARS]
 
 
 def check_start(since: int | None, last: int | None) -> None:
@@ -112,7 +129,7 @@ def _header(request: Request, name: str) -> str | None:
     return values[0] if values else None
 
 
-def _number(query: dict[str, str], name: str, kind: object) -> int | None:
+def _number(query: Mapping[str, str], name: str, kind: object) -> int | None:
     if name not in query:
         return None
     try:

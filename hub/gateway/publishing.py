@@ -17,17 +17,20 @@ from hub.protocol.errors import (
     Forbidden,
     HubError,
     InvalidParams,
+    RateLimited,
     Unavailable,
     invalid,
 )
 from hub.protocol.frames import Ack, Batch, Entry, Publish
-from hub.protocol.limits import IN_FLIGHT_EVENTS
+from hub.protocol.limits import IN_FLIGHT_BYTES, IN_FLIGHT_EVENTS
+from hub.quotas import Quotas
 from hub.stream.append import Outcome, RefusedWithBatch
 from hub.stream.log import EventLog, Publication
 
 _GATHERED = 256
 GIVEN_UP_SECONDS = 5.0
-"""How long a client that chose its ids may take to send the first refused event again."""
+"""How long a client that chose its ids may take to send the first refused event again, from when
+it may."""
 
 
 class Connection(Protocol):
@@ -52,11 +55,15 @@ class Publisher:
     Args:
         merchants: the ids of all merchants.
         narrowed: the one merchant for which an admin's connection acts, or None.
+        buckets: how many events a key may publish, or None for as many as it can.
+
+    Attributes:
+        taken: events handed to the log.
     """
 
     __slots__ = (
-        "_connection", "_drafts", "_in_flight", "_log", "_merchants", "_narrowed", "_origins",
-        "_principal", "_refs", "_refusal",
+        "_bytes", "_connection", "_drafts", "_in_flight", "_log", "_merchants", "_narrowed",
+        "_origins", "_principal", "_quotas", "_refs", "_refusal", "taken",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +73,11 @@ class Publisher:
         principal: Principal,
         merchants: set[str],
         narrowed: str | None,
+        quotas: Quotas,
     ) -> None:
+        self.taken = 0
+        self._quotas = quotas
+        self._bytes = 0
         self._log = event_log
         self._connection = connection
         self._principal = principal
@@ -83,24 +94,32 @@ class Publisher:
         """Events that wait for their commit."""
         return self._in_flight + len(self._drafts)
 
+    def _bound(self) -> None:
+        """Have no more read while too much waits for its commit."""
+        if self.in_flight >= IN_FLIGHT_EVENTS or self._bytes >= IN_FLIGHT_BYTES:
+            self._connection.hold()
+
     def publish(self, frame: Publish) -> None:
         """Take one event; it goes out with the next `flush`.
 
         Raises:
             HubError: it is refused here.
         """
-        self._drafts.append(self._draft(frame))
+        draft = self._draft(frame)
+        self._charge(draft, 1)
+        self._bytes += draft.size
+        self._drafts.append(draft)
         self._refs.append(frame.ref)
         if len(self._drafts) >= _GATHERED:
             self.flush()
-        if self.in_flight >= IN_FLIGHT_EVENTS:
-            self._connection.hold()
+        self._bound()
 
     def batch(self, frame: Batch) -> None:
         """Take a batch: each event on its own, or all of them when it is atomic.
 
         Raises:
-            HubError: the batch is atomic and one of its events is refused here.
+            HubError: the batch is atomic and one of its events is refused here, or all of it is
+                more than its key may publish.
         """
         self.flush()
         entries: list[Entry | None] = []
@@ -120,6 +139,8 @@ class Publisher:
                 entries.append(None)
         if frame.atomic and refused:
             raise _joined(refused)
+        if drafts:
+            self._charge(drafts[0], len(drafts))
 
         def answer(outcomes: list[Outcome]) -> None:
             causes = [
@@ -137,9 +158,10 @@ class Publisher:
             self._settled(drafts, outcomes)
 
         self._in_flight += len(drafts)
+        self.taken += len(drafts)
+        self._bytes += sum(draft.size for draft in drafts)
         self._log.publish(Publication(drafts, answer, self, atomic=frame.atomic))
-        if self.in_flight >= IN_FLIGHT_EVENTS:
-            self._connection.hold()
+        self._bound()
 
     def flush(self) -> None:
         """Send what was gathered to the log."""
@@ -148,6 +170,7 @@ class Publisher:
         drafts, refs = self._drafts, self._refs
         self._drafts, self._refs = [], []
         self._in_flight += len(drafts)
+        self.taken += len(drafts)
         self._log.publish(Publication(drafts, self._answerer(drafts, refs), self))
 
     def act_as(self, principal: Principal) -> None:
@@ -157,7 +180,7 @@ class Publisher:
 
     def barrier_passed(self) -> None:
         """The pong is here: the client's library has read the refusals, if not yet the client."""
-        if self._refusal is not None:
+        if self._refusal is not None and self._refusal.pinged:
             self._refusal.ponged = True
 
     # ── on the way in ────────────────────────────────────────────────────────────────────────
@@ -165,9 +188,26 @@ class Publisher:
     def _draft(self, frame: Publish) -> Draft:
         if self._refusal is not None:
             if not self._refusal.ends_with(frame.id):
-                raise _behind()
+                raise self._refusal.behind()
             self._refusal = None
         return drafts.draft(frame, self._origin(frame.merchant_id))
+
+    def _charge(self, first: Draft, count: int) -> None:
+        """Count events against their key's rate.
+
+        Raises:
+            RateLimited: there were too many. What comes behind is refused as well, until the first
+                comes again: an event that overtook it would break the publisher's order.
+        """
+        buckets = self._quotas.publish
+        if buckets is None:
+            return
+        wait = buckets.take(self._principal.key_id, count)
+        if wait > 0:
+            self._quotas.refused["publish"] += 1
+            self.flush()
+            self._begin_refusal(_Refusal(first.id if first.chosen else None, _over_rate, wait))
+            raise _over_rate(wait)
 
     def _origin(self, asked: str | None) -> Origin:
         principal = self._principal
@@ -204,28 +244,38 @@ class Publisher:
 
     def _settled(self, drafts: list[Draft], outcomes: list[Outcome]) -> None:
         self._in_flight -= len(outcomes)
-        if self._refusal is None and outcomes and isinstance(outcomes[0], Unavailable):
+        self._bytes -= sum(draft.size for draft in drafts)
+        # What is over its rate was sent after all that was in flight, and so comes again after it.
+        begins = self._refusal is None or self._refusal.error is _over_rate
+        if begins and outcomes and isinstance(outcomes[0], Unavailable):
             first = drafts[0].id if drafts[0].chosen else None
-            self._refuse_behind(_Refusal(first))
-        if self.in_flight < IN_FLIGHT_EVENTS // 2:
+            self._refuse_behind(_Refusal(first, _behind))
+        if self.in_flight < IN_FLIGHT_EVENTS // 2 and self._bytes < IN_FLIGHT_BYTES // 2:
             self._connection.resume()
 
     def _refuse_behind(self, refusal: "_Refusal") -> None:
-        """Refuse what the client sent before it could know of a failed commit.
-
-        The ping goes out behind all refusals of this turn of the loop.
-        """
-        self._refusal = refusal
+        """Refuse what the client sent before it could know of a failed commit."""
+        self._begin_refusal(refusal)
         drafts, refs = self._drafts, self._refs
         self._drafts, self._refs = [], []
         if drafts:
             self._in_flight += len(drafts)
-            self._answerer(drafts, refs)([_behind()] * len(drafts))
-        asyncio.get_running_loop().call_soon(self._connection.barrier)
+            self._answerer(drafts, refs)([refusal.behind()] * len(drafts))
+
+    def _begin_refusal(self, refusal: "_Refusal") -> None:
+        """Take nothing until it ends. The ping goes out behind all refusals of this turn."""
+
+        def ping() -> None:
+            if self._refusal is refusal:
+                refusal.pinged = True
+                self._connection.barrier()
+
+        self._refusal = refusal
+        asyncio.get_running_loop().call_soon(ping)
 
 
 class _Refusal:
-    """After a failed commit: nothing is taken until the client begins again where it failed.
+    """After a refusal that passes: nothing is taken until the client begins again where it was.
 
     An event that was accepted behind a refused one, which is then sent again, would break the
     publisher's order. A client that chose its ids begins again with the first refused one. One
@@ -233,17 +283,25 @@ class _Refusal:
     after some seconds for one that has given the event up.
     """
 
-    __slots__ = ("_first", "_gives_up", "ponged")
+    __slots__ = ("_first", "_gives_up", "_until", "error", "pinged", "ponged")
 
-    def __init__(self, first: str | None) -> None:
+    def __init__(
+        self, first: str | None, error: Callable[[float], HubError], wait: float = 0.0
+    ) -> None:
         self._first = first
-        self._gives_up = time.monotonic() + GIVEN_UP_SECONDS
-        self.ponged = False
+        self.error = error
+        self._until = time.monotonic() + wait
+        self._gives_up = self._until + GIVEN_UP_SECONDS
+        self.pinged = self.ponged = False
+
+    def behind(self) -> HubError:
+        """The refusal of what comes behind."""
+        return self.error(max(0.0, self._until - time.monotonic()))
 
     def ends_with(self, id_: str | None) -> bool:
         """Whether an event with this id is taken again."""
         if self._first is None:
-            return self.ponged
+            return self.ponged and time.monotonic() >= self._until
         return id_ == self._first or (self.ponged and time.monotonic() >= self._gives_up)
 
 
@@ -277,11 +335,19 @@ def entry_of(draft: Draft, outcome: Outcome) -> Entry:
     return Entry(draft.id, offset=outcome.offset, duplicate=outcome.duplicate)
 
 
-def _behind() -> Unavailable:
+def _over_rate(wait: float) -> RateLimited:
+    return RateLimited(
+        f"more events than this key may publish; send this one again in {wait:.2f} s, and what "
+        "came behind it after it",
+        retry_after=max(0.01, wait),
+    )
+
+
+def _behind(wait: float) -> Unavailable:
     return Unavailable("refused behind an event whose commit failed; send both again, in order")
 
 
 def _joined(errors: list[HubError]) -> HubError:
     """One refusal for an atomic batch, naming every event that is in its way."""
     fields = tuple(field for error in errors for field in error.errors)
-    return type(errors[0])(errors[0].message, fields)
+    return type(errors[0])(errors[0].message, fields, errors[0].retry_after)

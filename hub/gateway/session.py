@@ -3,10 +3,11 @@
 auth        a new credential for the same merchant and role
 subscribe   replaces the filter; yields subscribed, gap?, replay, live
 publish     an event or a batch, see `publishing`
+call        a command by name, answered by reply
 ping        answered by pong; any other byte proves life just as well
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -14,22 +15,21 @@ from hub.auth import Principal
 from hub.protocol import codec
 from hub.protocol.codes import CloseCode
 from hub.protocol.errors import Forbidden, HubError, Unauthenticated, Unavailable
-from hub.protocol.filters import ALL, Filter
+from hub.protocol.filters import Filter
 from hub.protocol.frames import (
     Ack,
     Auth,
     Batch,
+    Call,
     ClientPing,
     Connected,
     Error,
-    Gap,
     Limits,
     Publish,
     ServerControl,
     ServerPing,
     ServerPong,
     Subscribe,
-    Subscribed,
     Unsubscribe,
 )
 from hub.protocol.ids import uuid7
@@ -45,11 +45,15 @@ from hub.protocol.limits import (
     SUBJECT_CHARS,
 )
 from hub.protocol.times import format_ms
-from hub.stream.reader import Reader, Sink
+from hub.stream.reader import Reader
 from storage.errors import StorageError
 
+from .calling import Caller
+from .connections import Door, Peer
 from .handshake import Opening, Wanted, check_start
+from .line import SocketLine
 from .publishing import Publisher
+from .subscribing import follow, unfollow
 
 if TYPE_CHECKING:
     from .gateway import Gateway
@@ -59,38 +63,14 @@ log = structlog.get_logger("hub.gateway")
 BAD_FRAMES = 64
 """Frames that are no JSON objects with a type, after which a connection is closed (4000)."""
 
+_TELLING = frozenset(CloseCode) - {
+    CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.ABNORMAL, CloseCode.SHUTTING_DOWN,
+}  # fmt: skip
+"""Ends that an operator may want to know of."""
+
 _LIMITS = Limits(
     MESSAGE_BYTES, DATA_BYTES, BATCH_EVENTS, IN_FLIGHT_EVENTS, ID_CHARS, REF_CHARS, SUBJECT_CHARS
 )
-
-
-class Line(Protocol):
-    """What a session needs of its socket."""
-
-    @property
-    def sink(self) -> Sink:
-        """Where event frames are written to."""
-
-    def send(self, payloads: list[bytes]) -> None:
-        """Send text messages in one write."""
-
-    def hold(self) -> None:
-        """Read no further until `resume`."""
-
-    def resume(self) -> None:
-        """Read on, unless something else holds the line."""
-
-    def wait(self) -> None:
-        """Read no further until `proceed`: the frame at hand needs the database."""
-
-    def proceed(self) -> None:
-        """The frame at hand is done."""
-
-    def barrier(self) -> None:
-        """Send a ping whose pong reaches `Session.barrier_passed`."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Send a close frame and end the connection."""
 
 
 class Session:
@@ -101,21 +81,40 @@ class Session:
         reader: its place in the log.
     """
 
-    __slots__ = ("_bad_frames", "_gateway", "_line", "_publisher", "id", "principal", "reader")
+    __slots__ = (
+        "_bad_frames", "_caller", "_gateway", "_line", "_publisher", "id", "peer", "principal",
+        "reader",
+    )  # fmt: skip
+    door: Door = "websocket"
 
     def __init__(
-        self, gateway: "Gateway", line: Line, principal: Principal, merchant_id: str | None
+        self,
+        gateway: "Gateway",
+        line: SocketLine,
+        principal: Principal,
+        merchant_id: str | None,
+        peer: Peer,
     ) -> None:
         self.id = uuid7()
         self.principal = principal
+        self.peer = peer
         self.reader = Reader(merchant_id, line.sink, self.send)
+        self._caller: Caller | None = None
         self._gateway = gateway
         self._line = line
         self._bad_frames = 0
         self._publisher: Publisher | None = None
 
+    def _names(self) -> dict[str, object]:
+        """What its log lines say of it."""
+        return {
+            "session": self.id, "key": self.principal.key_id, "role": self.principal.role,
+            "address": self.peer.address,
+        }  # fmt: skip
+
     def start(self, opening: Opening) -> None:
         """Greet the client and give it the subscription that its query or its role asks for."""
+        log.debug("connected", agent=self.peer.agent, **self._names())
         event_log = self._gateway.log
         principal = self.principal
         self.reader.cursor = event_log.end
@@ -159,10 +158,14 @@ class Session:
             match frame:
                 case Batch():
                     self._publishing().batch(frame)
+                case Call():
+                    self._calling().take(frame)
+                case _ if not self._line.spend():
+                    pass
                 case Subscribe():
                     self._subscribe(_wanted(frame), frame.ref)
                 case Unsubscribe():
-                    self._unsubscribe()
+                    unfollow(self._gateway, self.reader)
                 case ClientPing():
                     self.send(ServerPong(ref=frame.ref))
                 case Auth():
@@ -188,10 +191,26 @@ class Session:
         answer: Error = codec.error_frame(error, ref, id_)
         self.send(answer)
 
-    def heartbeat(self, now_ms: int) -> None:
-        """Send the JSON ping that also moves a quiet reader's cursor on."""
+    def heartbeat(self, now_ms: int) -> bytes:
+        """The JSON ping that also moves a quiet reader's cursor on."""
         offset = self._gateway.fanout.cursor_of(self.reader)
-        self.send(ServerPing(format_ms(now_ms), offset))
+        return codec.encode(ServerPing(format_ms(now_ms), offset))
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame and end the connection."""
+        self._line.close(code, reason)
+
+    @property
+    def received(self) -> int:
+        return self._line.received
+
+    @property
+    def sent(self) -> int:
+        return self._line.sent + self.reader.sent
+
+    @property
+    def published(self) -> int:
+        return 0 if self._publisher is None else self._publisher.taken
 
     def barrier_passed(self) -> None:
         """See `Publisher.barrier_passed`."""
@@ -209,16 +228,20 @@ class Session:
         if self.reader.subscribed:
             self._gateway.replay.catch_up(self.reader)
 
-    def end(self) -> None:
-        """The connection is gone or about to go."""
+    def end(self, code: int) -> None:
+        """The connection is gone or about to go; `code` is the reason, as a close code."""
+        if not self.reader.closed:
+            level = log.info if code in _TELLING else log.debug
+            level("connection ended", code=code, **self._names())
         self.reader.closed = True
         self._gateway.fanout.detach(self.reader)
+        self._gateway.connections.remove(self)
 
     # ── subscribing ──────────────────────────────────────────────────────────────────────────
 
     def _subscribe(self, wanted: Wanted, ref: str | None) -> None:
         if wanted.last is None:
-            self._follow(wanted, ref, None)
+            follow(self._gateway, self.reader, wanted, ref, None)
         else:
             self._line.wait()
             self._gateway.spawn(self._follow_last(wanted, wanted.last, ref))
@@ -233,53 +256,17 @@ class Session:
             self.refuse(Unavailable("the database did not answer; subscribe again"), ref)
         else:
             if not self.reader.closed:
-                self._follow(wanted, ref, cursor)
+                follow(self._gateway, self.reader, wanted, ref, cursor)
         finally:
             self._line.proceed()
 
-    def _follow(self, wanted: Wanted, ref: str | None, last_cursor: int | None) -> None:
-        """Put a new subscription into force: subscribed, gap?, replay, live."""
-        reader, event_log = self.reader, self._gateway.log
-        self._gateway.fanout.detach(reader)
-        end, oldest = event_log.end, event_log.oldest
-        gap: Gap | None = None
-        if last_cursor is not None:
-            cursor = last_cursor
-        elif wanted.since is not None:
-            cursor = wanted.since
-            if wanted.epoch not in (None, event_log.epoch) or cursor > end:
-                gap = Gap(None, None, "epoch", end)
-        else:
-            cursor = reader.cursor if reader.subscribed else end
-        if gap is None and cursor < oldest - 1:
-            gap = Gap(cursor + 1, oldest - 1, "retention", oldest - 1)
-        reader.filter = wanted.filter
-        reader.cursor = cursor if gap is None else gap.resume
-        reader.generation += 1
-        reader.subscribed = True
-        reader.announce = True
-        self.send(
-            Subscribed(
-                ref=ref,
-                epoch=event_log.epoch,
-                offset=reader.cursor,
-                recovered=gap is None,
-                types=wanted.filter.types,
-                subjects=wanted.filter.subjects,
-            )
-        )
-        if gap is not None:
-            self.send(gap)
-        self._gateway.replay.catch_up(reader)
-
-    def _unsubscribe(self) -> None:
-        reader = self.reader
-        self._gateway.fanout.detach(reader)
-        reader.generation += 1
-        reader.subscribed = reader.announce = False
-        reader.filter = ALL
-
     # ── the rest ─────────────────────────────────────────────────────────────────────────────
+
+    def _calling(self) -> Caller:
+        """What carries out calls, made with the first one."""
+        if self._caller is None:
+            self._caller = Caller(self._gateway, self, self._line)
+        return self._caller
 
     def _publishing(self) -> Publisher:
         """The publisher, made with the first event: most connections only read."""
@@ -290,13 +277,14 @@ class Session:
                 self.principal,
                 self._gateway.merchants,
                 self.reader.merchant_id,
+                self._gateway.quotas,
             )
         return self._publisher
 
     async def _refresh(self, frame: Auth) -> None:
         """A new credential on a live connection: same merchant, same role, or the door."""
         try:
-            principal = await self._gateway.authenticator.by_key(frame.token)
+            principal = await self._gateway.authenticator.by_token(frame.token)
         except Unauthenticated as error:
             self.refuse(error, frame.ref)
             self._line.close(CloseCode.NOT_AUTHENTICATED, error.message)
@@ -311,7 +299,7 @@ class Session:
                 self.refuse(refusal, frame.ref)
                 self._line.close(CloseCode.FORBIDDEN, refusal.message)
             else:
-                self._gateway.rename(self, principal)
+                self._gateway.connections.rename(self, principal)
                 if self._publisher is not None:
                     self._publisher.act_as(principal)
                 self.send(Ack(ref=frame.ref, expires_at=principal.expires_at))

@@ -13,6 +13,7 @@ full the session keeps its cursor, and the socket is not read either, which boun
     IN_FLIGHT   half of the events in flight have been committed
     BUSY        the frame at hand (auth, subscribe with last) is done
     TURN        the loop has been around once
+    CALLS       one of many calls at once has been answered
     DRAINING    for good: the hub is shutting down
 """
 
@@ -21,22 +22,19 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
-from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
-from websockets.server import ServerProtocol
 
-from hub.auth import Principal
-from hub.problems import MEDIA_TYPE, problem
-from hub.protocol import codec
+from hub.limits import Rate, TokenBucket
 from hub.protocol.codes import CloseCode
-from hub.protocol.errors import BadFrame, HubError, Unauthenticated, Unavailable
-from hub.protocol.frames import Auth
-from hub.protocol.limits import AUTH_SECONDS
+from hub.protocol.limits import (
+    CONTROL_BURST,
+    CONTROL_RATE,
+    HEARTBEAT_SECONDS,
+    UNAUTHENTICATED_BYTES,
+)
 from hub.protocol.websocket import text_frame
-from storage.errors import StorageError
 
-from .careful import Binary, CarefulReader, Closed, Message, Pong, Text
-from .handshake import Opening, read_opening
+from .careful import Binary, CarefulReader, Closed, Message, Ping, Pong, Text
+from .opening import Entrance
 from .session import Session
 
 try:
@@ -57,9 +55,14 @@ SLICE_BYTES = 8 * 1024
 """Bytes that the careful reader takes before it gives the loop back."""
 CLOSE_SECONDS = 5.0
 """How long the other side may take to answer a close frame."""
+PARTIAL_BYTES = 64 * 1024 * 1024
+"""Bytes of unfinished messages that the hub holds for all connections together; beyond them those
+that bring more are closed (4101)."""
+_SMALL_PARTIAL = 16 * 1024
 
-_STALLED, _IN_FLIGHT, _BUSY, _TURN, _DRAINING = 1, 2, 4, 8, 16
-_TEXT = 0x81
+_STALLED, _IN_FLIGHT, _BUSY, _TURN, _DRAINING, _CALLS = 1, 2, 4, 8, 16, 32
+_CONTROL = Rate(CONTROL_RATE, 1.0)
+_TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
 _BARRIER = b"barrier"
 
 
@@ -67,21 +70,29 @@ class Socket(asyncio.Protocol):
     """One connection to `/ws`. uvicorn makes it and hands it the opening request.
 
     Attributes:
-        heard: whether anything has arrived since the last heartbeat.
+        received, sent: bytes since it was opened; events to follow are counted by their reader.
+        slot: its place among the heartbeats.
     """
 
     __slots__ = (
-        "_careful", "_gateway", "_held", "_holds", "_messages", "_opening", "_tail", "_timer",
-        "closing", "heard", "session", "transport",
+        "_barriers", "_barriers_passed", "_careful", "_code", "_control", "_entrance", "_gateway",
+        "_heard", "_held", "_holds", "_messages", "_partial", "_tail", "_timer", "closing",
+        "received", "sent", "session", "slot", "transport",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway") -> None:
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.session: Session | None = None
-        self.heard = True
         self.closing = False
+        self.received = self.sent = 0
+        self.slot = -1
+        self._heard = True
         self._gateway = gateway
-        self._opening: Opening | None = None
+        self._entrance: Entrance | None = Entrance(gateway, self)
+        self._code = 0
+        self._control: TokenBucket | None = None
+        self._barriers = self._barriers_passed = 0
+        self._partial = 0
         self._careful: CarefulReader | None = None
         self._messages: deque[Message] = deque()
         self._held = b""
@@ -96,13 +107,15 @@ class Socket(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
-        self.heard = True
-        if self._opening is None:
-            self._open(data)
+        self._heard = True
+        self.received += len(data)
+        if self._entrance is not None and not self._entrance.opened:
+            self._entrance.open(data)
         elif self._holds:
             self._held += data  # uvloop may hand on what it had read before the pause
         else:
             self._read(data)
+            self._note_partial()
 
     def pause_writing(self) -> None:
         self._hold(_STALLED)
@@ -123,112 +136,34 @@ class Socket(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._entrance is not None:
+            self._entrance.end()
+            self._entrance = None
+        code = self._code or CloseCode.ABNORMAL
         if self.session is not None:
-            self.session.end()
-        self._gateway.left(self)
+            self.session.end(code)
+        self._gateway.left(self, code)
         self._careful = None
         self._held = self._tail = b""
+        self._messages.clear()
+        self._note_partial()
 
-    # ── opening ──────────────────────────────────────────────────────────────────────────────
+    @property
+    def session_id(self) -> str | None:
+        return None if self.session is None else self.session.id
 
-    def _open(self, data: bytes) -> None:
-        """Answer the opening request. uvicorn hands it on whole, rebuilt from what it parsed."""
-        server = ServerProtocol()
-        server.receive_data(data)
-        request = next((e for e in server.events_received() if isinstance(e, Request)), None)
-        if request is None:
-            self._refuse(server, BadFrame(f"not a WebSocket request: {server.handshake_exc}"))
-            return
-        try:
-            opening = read_opening(request, self._gateway.origins)
-            self._gateway.admit(self)
-        except HubError as error:
-            self._refuse(server, error)
-            return
-        self._opening = opening
-        server.send_response(server.accept(request))
-        self.transport.write(b"".join(server.data_to_send()))
-        if server.handshake_exc is not None:
-            self.closing = True
-            self.transport.close()
-            return
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(AUTH_SECONDS, self._auth_is_late)
-        if opening.bearer is not None or opening.cookie is not None:
-            self.wait()
-            self._gateway.spawn(self._authenticate(opening))
+    @property
+    def peer_address(self) -> str:
+        """The address of whoever holds the other end of the connection."""
+        peer = self.transport.get_extra_info("peername")
+        return str(peer[0]) if isinstance(peer, tuple) else ""
 
-    def _refuse(self, server: ServerProtocol, error: HubError) -> None:
-        body = problem(error)
-        headers = Headers(
-            {
-                "Content-Type": MEDIA_TYPE,
-                "Content-Length": str(len(body)),
-                "Connection": "close",
-                "Cache-Control": "no-store",
-            }
-        )
-        response = Response(error.code.status, error.code.name.title(), headers, body)
-        self.closing = True
-        self.transport.write(response.serialize())
-        self.transport.close()
-
-    async def _authenticate(self, opening: Opening, ref: str | None = None) -> None:
-        """Find out who it is; the session starts, or the connection is closed with the reason."""
-        try:
-            principal = await opening.authenticate(self._gateway.authenticator)
-            assert principal is not None  # the opening has a credential by now
-            merchant_id = self._gateway.narrowed(principal, opening.query.get("merchant_id"))
-        except HubError as error:
-            code = CloseCode.FORBIDDEN
-            if isinstance(error, Unauthenticated):
-                code = CloseCode.NOT_AUTHENTICATED
-            self._turn_away(error, ref, code)
-        except StorageError:
-            unavailable = Unavailable("the database did not answer; come back in a moment")
-            self._turn_away(unavailable, ref, CloseCode.INTERNAL)
-        except Exception:
-            log.exception("authentication failed")
-            self._turn_away(HubError("the hub failed; it was logged"), ref, CloseCode.INTERNAL)
-        else:
-            if not self.closing:
-                self._begin(principal, merchant_id, opening)
-        finally:
-            self.proceed()
-
-    def _begin(self, principal: Principal, merchant_id: str | None, opening: Opening) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self.session = Session(self._gateway, self, principal, merchant_id)
+    def begin(self, session: Session) -> None:
+        """The connection has authenticated."""
+        self._entrance = None
+        self.session = session
         if self._holds & _STALLED:
-            self.session.reader.stalled = True
-        self._gateway.joined(self)
-        self.session.start(opening)
-
-    def _turn_away(self, error: HubError, ref: str | None, code: CloseCode) -> None:
-        self.send([codec.encode(codec.error_frame(error, ref))])
-        self.close(code, error.message)
-
-    def _auth_is_late(self) -> None:
-        self._timer = None
-        self.close(CloseCode.AUTH_TIMEOUT, f"no auth within {AUTH_SECONDS:.0f} s")
-
-    def _first_frame(self, payload: bytes) -> None:
-        """A connection without a credential says `auth` first."""
-        try:
-            frame = codec.decode_client(payload)
-        except codec.FrameError as refused:
-            self._turn_away(refused.error, refused.ref, CloseCode.NOT_AUTHENTICATED)
-            return
-        if not isinstance(frame, Auth) or self._opening is None:
-            error = Unauthenticated('the first frame must be {"type":"auth","token":…}')
-            self._turn_away(error, getattr(frame, "ref", None), CloseCode.NOT_AUTHENTICATED)
-            return
-        self.wait()
-        self._gateway.spawn(
-            self._authenticate(self._opening._replace(bearer=frame.token), frame.ref)
-        )
+            session.reader.stalled = True
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────
 
@@ -298,8 +233,11 @@ class Socket(asyncio.Protocol):
     def _take_text(self, payload: bytes) -> None:
         if self.session is not None:
             self.session.receive(payload)
-        else:
-            self._first_frame(payload)
+        elif self._entrance is not None:
+            if len(payload) > UNAUTHENTICATED_BYTES:
+                self.close(CloseCode.MESSAGE_TOO_BIG, "too long for a first frame")
+            else:
+                self._entrance.first_frame(payload)
 
     def _read_carefully(self, data: bytes) -> None:
         careful = self._careful
@@ -311,7 +249,7 @@ class Socket(asyncio.Protocol):
         self._take_messages()
         self._write_out(careful)
         if careful.failed is not None:
-            self._ended()
+            self._ended(careful.failed)
         if not self.closing and not self._messages and careful.at_boundary:
             self._careful = None
         if rest and not self.transport.is_closing():
@@ -326,12 +264,19 @@ class Socket(asyncio.Protocol):
             match message:
                 case Text(payload):
                     self._take_text(payload)
-                case Pong(payload) if payload == _BARRIER and self.session is not None:
-                    self.session.barrier_passed()
+                case Pong(payload) if number := self._barrier_of(payload):
+                    self._barriers_passed = number
+                    if number == self._barriers and self.session is not None:
+                        self.session.barrier_passed()
+                case Ping(payload):
+                    if self.spend() and not self.transport.is_closing():
+                        self.transport.write(_control(_PONG, payload))
+                case Pong():
+                    self.spend()
                 case Binary():
                     self.close(CloseCode.UNSUPPORTED_DATA, "frames are JSON text, not binary")
-                case Closed():
-                    self._ended()
+                case Closed(code):
+                    self._ended(code)
         if self.session is not None:
             self.session.flush()
 
@@ -340,15 +285,33 @@ class Socket(asyncio.Protocol):
         if data:
             self.transport.write(data)
         if last:
-            self._ended()
+            self._ended(CloseCode.NORMAL)
             self.transport.close()
 
-    # ── holding back ─────────────────────────────────────────────────────────────────────────
+    def spend(self) -> bool:
+        """Count a control frame; False when there were too many and the connection is closing."""
+        if self._control is None:
+            self._control = TokenBucket(_CONTROL, burst=CONTROL_BURST)
+        if self._control.take() > 0:
+            self.close(CloseCode.RATE_LIMITED, f"more than {CONTROL_RATE} control frames a second")
+        return not self.closing
 
-    @property
-    def held(self) -> bool:
-        """Whether the hub itself does not read; then no sign of life is demanded."""
-        return self._holds != 0
+    def _note_partial(self) -> None:
+        """Count what is held of messages that are not whole, here and for all connections."""
+        size = len(self._tail) + len(self._held)
+        if self._careful is not None:
+            size += self._careful.pending
+        gateway = self._gateway
+        gateway.partial_bytes += size - self._partial
+        self._partial = size
+        if self.closing:
+            return
+        if self.session is None and not self._holds and size > UNAUTHENTICATED_BYTES:
+            self.close(CloseCode.MESSAGE_TOO_BIG, "too long for a first frame")
+        elif gateway.partial_bytes > PARTIAL_BYTES and size > _SMALL_PARTIAL:
+            self.close(CloseCode.OVERLOADED, "the hub holds too many unfinished messages")
+
+    # ── holding back ─────────────────────────────────────────────────────────────────────────
 
     def hold(self) -> None:
         self._hold(_IN_FLIGHT)
@@ -364,9 +327,16 @@ class Socket(asyncio.Protocol):
     def proceed(self) -> None:
         self._release(_BUSY)
 
+    def hold_calls(self) -> None:
+        self._hold(_CALLS)
+
+    def resume_calls(self) -> None:
+        self._release(_CALLS)
+
     def stop_reading(self) -> None:
         """Take no further frames; a close frame is still awaited after `close`."""
-        self._hold(_DRAINING)
+        if not self.closing:
+            self._hold(_DRAINING)
 
     def _hold(self, reason: int) -> None:
         if not self._holds and not self.transport.is_closing():
@@ -377,7 +347,7 @@ class Socket(asyncio.Protocol):
         if not self._holds & reason:
             return
         self._holds &= ~reason
-        self.heard = True  # it could not be heard while it was not read
+        self._heard = True  # it could not be heard while it was not read
         if self._holds or self.transport.is_closing():
             return
         held, self._held = self._held, b""
@@ -386,6 +356,7 @@ class Socket(asyncio.Protocol):
             self._held = held
             return
         self._read(held)
+        self._note_partial()
         if not self._holds and not self.transport.is_closing():
             self.transport.resume_reading()
 
@@ -396,22 +367,47 @@ class Socket(asyncio.Protocol):
         return self.transport
 
     def send(self, payloads: list[bytes]) -> None:
-        if not self.closing and not self.transport.is_closing():
-            self.transport.write(b"".join([text_frame(payload) for payload in payloads]))
-
-    def ping(self, payload: bytes = b"") -> None:
-        """Send a WebSocket ping, which any client answers by itself."""
-        if not self.closing and not self.transport.is_closing():
-            self.transport.write(bytes((0x89, len(payload))) + payload)
+        self._write(b"".join([text_frame(payload) for payload in payloads]))
 
     def barrier(self) -> None:
-        self.ping(_BARRIER)
+        self._barriers += 1
+        self._write(_control(_PING, b"%b-%d" % (_BARRIER, self._barriers)))
+
+    def _barrier_of(self, payload: bytes) -> int:
+        """Which barrier a pong answers; 0 for none, and for one that is answered already."""
+        name, _, digits = payload.partition(b"-")
+        if name != _BARRIER or not digits.isdigit() or len(digits) > 9:
+            return 0
+        number = int(digits)
+        return number if self._barriers_passed < number <= self._barriers else 0
+
+    def beat(self, now_ms: int) -> None:
+        """Send a heartbeat, or close a connection that has not answered the last one.
+
+        The JSON ping and the WebSocket ping, which any client's library answers, are one write.
+        """
+        if self.session is None or self.closing or self._holds & _STALLED:
+            return  # not greeted yet, or not read by the hub itself
+        if not self._heard:
+            self.close(CloseCode.NO_HEARTBEAT, f"silent for {2 * HEARTBEAT_SECONDS} s")
+            return
+        self._heard = self._holds != 0  # no sign of life is demanded of who is not read
+        self._write(text_frame(self.session.heartbeat(now_ms)) + _control(_PING, b""))
+
+    def bye(self, payload: bytes) -> None:
+        """Say that the hub is about to close."""
+        self.send([payload])
+
+    def _write(self, data: bytes) -> None:
+        if not self.closing and not self.transport.is_closing():
+            self.sent += len(data)
+            self.transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame; the connection is cut when it is not answered within 5 s."""
         if self.closing:
             return
-        self._ended()
+        self._ended(code)
         if self._timer is not None:
             self._timer.cancel()
         careful = self._careful
@@ -422,6 +418,7 @@ class Socket(asyncio.Protocol):
         self._write_out(careful)
         # The answer must be read even where the client was held back.
         self._held = b""
+        self._note_partial()
         if self._holds and not self.transport.is_closing():
             self._holds = 0
             self.transport.resume_reading()
@@ -432,13 +429,18 @@ class Socket(asyncio.Protocol):
         """Cut the connection."""
         self.transport.abort()
 
-    def _ended(self) -> None:
+    def _ended(self, code: int) -> None:
         """Nothing more is taken from or sent to this connection."""
         if self.closing:
             return
         self.closing = True
+        self._code = code
         if self.session is not None:
-            self.session.end()
+            self.session.end(code)
+
+
+def _control(opcode: int, payload: bytes) -> bytes:
+    return bytes((opcode, len(payload))) + payload
 
 
 def _begins_text(data: bytes) -> bool:
@@ -455,6 +457,3 @@ def socket_factory(gateway: "Gateway") -> Any:
         return Socket(gateway)
 
     return make
-
-
-__all__ = ["CLOSE_SECONDS", "HIGH_WATER", "Socket", "socket_factory"]

@@ -10,6 +10,7 @@ HubError                  code, message, errors, retry_after
 ├── UnknownType           an event type that the hub does not know
 ├── InvalidEvent          a known type with data that does not fit
 ├── InvalidParams         arguments of a control frame, query or body that do not fit
+├── RateLimited           too often: try again after `retry_after`
 └── Unavailable           not known whether it happened: send it again with the same id
 """
 
@@ -52,7 +53,9 @@ class HubError(Exception):
     def below(self, prefix: str) -> "HubError":
         """The same refusal, its pointers moved under `prefix` (`/events/3`)."""
         errors = tuple(FieldError(prefix + e.pointer, e.message) for e in self.errors)
-        return type(self)(self.message, errors or (FieldError(prefix, self.message),))
+        return type(self)(
+            self.message, errors or (FieldError(prefix, self.message),), self.retry_after
+        )
 
 
 class BadFrame(HubError):
@@ -89,6 +92,10 @@ class InvalidEvent(HubError):
 
 class InvalidParams(HubError):
     code = ErrorCode.INVALID_PARAMS
+
+
+class RateLimited(HubError):
+    code = ErrorCode.RATE_LIMITED
 
 
 class Unavailable(HubError):

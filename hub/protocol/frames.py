@@ -60,6 +60,15 @@ class Batch(ClientControl, tag="batch"):
     atomic: bool = False
 
 
+class Call(ClientControl, tag="call"):
+    """`params` is checked against what the method takes; `key` and `if_match` are strings."""
+
+    method: str = ""
+    params: dict[str, Any] = {}
+    key: str | None = None
+    if_match: str | None = None
+
+
 class ClientPing(ClientControl, tag="ping"):
     pass
 
@@ -68,8 +77,8 @@ class ClientPong(ClientControl, tag="pong"):
     pass
 
 
-ClientFrame = Auth | Subscribe | Unsubscribe | Batch | ClientPing | ClientPong
-CLIENT_CONTROL = frozenset({"auth", "subscribe", "unsubscribe", "batch", "ping", "pong"})
+ClientFrame = Auth | Subscribe | Unsubscribe | Batch | Call | ClientPing | ClientPong
+CLIENT_CONTROL = frozenset({"auth", "subscribe", "unsubscribe", "batch", "call", "ping", "pong"})
 
 
 # ── control frames from the hub ──────────────────────────────────────────────────────────────
@@ -154,6 +163,15 @@ class Ack(ServerControl, tag="ack", omit_defaults=True):
     expires_at: str | UnsetType | None = UNSET
 
 
+class Reply(ServerControl, tag="reply"):
+    """The answer to a `call`; `epoch` and `offset` are the place from which to follow it."""
+
+    ref: str | None
+    result: Any
+    epoch: str
+    offset: int
+
+
 class Error(ServerControl, tag="error", omit_defaults=True):
     code: ErrorCode
     message: str
@@ -179,7 +197,9 @@ class Bye(ServerControl, tag="bye"):
     reconnect: tuple[int, int]
 
 
-ServerFrame = Connected | Subscribed | Gap | Live | Ack | Error | ServerPing | ServerPong | Bye
+ServerFrame = (
+    Connected | Subscribed | Gap | Live | Ack | Reply | Error | ServerPing | ServerPong | Bye
+)
 
 
 class Event(Struct, kw_only=True):

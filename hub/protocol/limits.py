@@ -12,6 +12,19 @@ BATCH_EVENTS = 500
 """Most events in one `batch` frame or one POST."""
 IN_FLIGHT_EVENTS = 1024
 """Events of one connection that may wait for their commit before it is not read further."""
+IN_FLIGHT_BYTES = 1024 * 1024
+"""Bytes of events of one connection that may wait for their commit, likewise."""
+CONTROL_RATE = 50
+"""Control frames (pings, pongs, subscriptions) a second of one connection; beyond them it is
+closed (4102)."""
+CONTROL_BURST = 100
+"""Control frames at once."""
+CALLS_AT_ONCE = 16
+"""Calls of one connection that are worked on at the same time."""
+UNAUTHENTICATED_BYTES = 16 * 1024
+"""Largest first frame of a connection that has not said who it is, bytes."""
+WAIT_SECONDS = 60
+"""Longest `wait` of a long poll."""
 ID_CHARS = 128
 """Longest event id, visible ASCII characters."""
 REF_CHARS = 64

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from hub.app import make_app
-from hub.auth import Role, new_token, token_hash, visible_prefix
 from hub.origins import Origins
 from hub.protocol.ids import uuid7
 from hub.server import HubServer, listen
 from hub.services import Services, open_services
 from hub.settings import Settings
+from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import keys, merchants
 from storage.database import Database, Transaction
 from storage.records import ApiKey

@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from hub.auth import Principal
+from hub.gateway.connections import Peer
 from hub.gateway.handshake import Opening
 from hub.gateway.session import Session
 from hub.origins import Origins
+from hub.protocol.codes import CloseCode
 from hub.protocol.drafts import Origin
 from hub.protocol.drafts import draft as make_draft
 from hub.protocol.filters import Filter
@@ -128,7 +130,7 @@ class Client:
     """A session on an imitated socket, and all that came out of it."""
 
     def __init__(self, world: World, merchant_id: str | None, room: int | None) -> None:
-        self.received: list[Received] = []
+        self.taken: list[Received] = []
         self.merchant_id = merchant_id
         self._world = world
         self._room = room
@@ -138,7 +140,8 @@ class Client:
         self.ended = False
         role = "admin" if merchant_id is None else "merchant"
         principal = Principal("key", role, merchant_id, "someone", None)
-        self.session = Session(world.services.gateway, self, principal, merchant_id)
+        peer = Peer("127.0.0.1", None, 0)
+        self.session = Session(world.services.gateway, self, principal, merchant_id, peer)
 
     def start(self, query: dict[str, str]) -> None:
         self.session.start(Opening(None, None, query))
@@ -169,6 +172,23 @@ class Client:
     def close(self, code: int, reason: str) -> None:
         raise AssertionError(f"closed with {code}: {reason}")
 
+    def hold_calls(self) -> None:
+        raise AssertionError("nothing is called here")
+
+    def resume_calls(self) -> None:
+        raise AssertionError("nothing is called here")
+
+    def spend(self) -> bool:
+        return True
+
+    @property
+    def received(self) -> int:
+        return 0
+
+    @property
+    def sent(self) -> int:
+        return 0
+
     def wait(self) -> None:
         self._waits = True
 
@@ -178,7 +198,7 @@ class Client:
     def _take(self, data: bytes) -> None:
         world = self._world
         for frame in unframed(data):
-            self.received.append(Received(frame, world.services.log.end, world.retired))
+            self.taken.append(Received(frame, world.services.log.end, world.retired))
         self._buffered += len(data)
         if self._room is not None and self._buffered > self._room and not self._stalled:
             self._stalled = True
@@ -218,7 +238,7 @@ class Client:
 
     def end(self) -> None:
         self.ended = True
-        self.session.end()
+        self.session.end(CloseCode.ABNORMAL)
 
 
 def unframed(data: bytes) -> list[dict[str, Any]]:
@@ -343,11 +363,11 @@ class Expected:
 def check(world: World, client: Client, marks: Sequence[int]) -> None:
     """Check one client's whole stream; `marks` are the indexes at which it had unsubscribed."""
     expected = Expected(world, client)
-    for index, received in enumerate(client.received):
+    for index, received in enumerate(client.taken):
         if index in marks:
             expected.filter = None
         expected.take(received)
-    if len(client.received) in marks:
+    if len(client.taken) in marks:
         expected.filter = None
     if expected.filter is not None and not client.ended:
         assert expected.announced, "no live at the end"
@@ -418,7 +438,7 @@ async def _something(
             _subscribe(world, client)
         case "unsubscribe" if client.reading:
             client.say(type="unsubscribe")
-            marks[client].append(len(client.received))
+            marks[client].append(len(client.taken))
         case "drain":
             client.drain()
         case "beat":

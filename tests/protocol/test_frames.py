@@ -12,6 +12,7 @@ from hub.protocol.frames import (
     CLIENT_CONTROL,
     Auth,
     Batch,
+    Call,
     ClientFrame,
     ClientPing,
     ClientPong,
@@ -27,6 +28,10 @@ SAMPLES: dict[str, tuple[dict[str, Any], ClientFrame]] = {
     ),
     "unsubscribe": ({}, Unsubscribe()),
     "batch": ({"events": [1, {}], "atomic": True}, Batch(events=[1, {}], atomic=True)),
+    "call": (
+        {"method": "keys.list", "params": {"limit": 5}, "key": "k", "if_match": "3"},
+        Call(method="keys.list", params={"limit": 5}, key="k", if_match="3"),
+    ),
     "ping": ({}, ClientPing()),
     "pong": ({}, ClientPong()),
 }  # fmt: skip
@@ -56,7 +61,7 @@ def test_a_control_frame_may_be_bare(type_: str) -> None:
     assert type(decode(type_, ref=None)) is type(SAMPLES[type_][1])
 
 
-@pytest.mark.parametrize("type_", ["call", "ready", "done", "", "Ping", "PING", "ping ", "later"])
+@pytest.mark.parametrize("type_", ["ready", "done", "", "Ping", "PING", "ping ", "later"])
 def test_a_control_type_of_another_protocol_is_ignored(type_: str) -> None:
     assert decode(type_, ref="r", whatever=1) is None
 
@@ -81,6 +86,8 @@ def test_a_control_type_of_another_protocol_is_ignored(type_: str) -> None:
         ("batch", {"events": {}}, "/events"),
         ("batch", {"events": [0] * 501}, "/events"),
         ("batch", {"atomic": 1}, "/atomic"),
+        ("call", {"params": []}, "/params"),
+        ("call", {"method": 1}, "/method"),
     ],
 )
 def test_what_does_not_fit_is_named(type_: str, fields: dict[str, Any], pointer: str) -> None:

@@ -1,0 +1,62 @@
+"""Putting a subscription into force: the same for the socket and for HTTP streams."""
+
+from typing import TYPE_CHECKING
+
+from hub.protocol.filters import ALL
+from hub.protocol.frames import Gap, Subscribed
+from hub.stream.reader import Reader
+
+from .handshake import Wanted
+
+if TYPE_CHECKING:
+    from .gateway import Gateway
+
+
+def follow(
+    gateway: "Gateway", reader: Reader, wanted: Wanted, ref: str | None, last_cursor: int | None
+) -> None:
+    """Let a reader follow the log: subscribed, gap?, replay, live.
+
+    Args:
+        last_cursor: where `last` begins, or None when it was not asked for.
+    """
+    event_log = gateway.log
+    gateway.fanout.detach(reader)
+    end, oldest = event_log.end, event_log.oldest
+    gap: Gap | None = None
+    if last_cursor is not None:
+        cursor = last_cursor
+    elif wanted.since is not None:
+        cursor = wanted.since
+        if wanted.epoch not in (None, event_log.epoch) or cursor > end:
+            gap = Gap(None, None, "epoch", end)
+    else:
+        cursor = reader.cursor if reader.subscribed else end
+    if gap is None and cursor < oldest - 1:
+        gap = Gap(cursor + 1, oldest - 1, "retention", oldest - 1)
+    reader.filter = wanted.filter
+    reader.cursor = cursor if gap is None else gap.resume
+    reader.generation += 1
+    reader.subscribed = True
+    reader.announce = True
+    reader.send(
+        Subscribed(
+            ref=ref,
+            epoch=event_log.epoch,
+            offset=reader.cursor,
+            recovered=gap is None,
+            types=wanted.filter.types,
+            subjects=wanted.filter.subjects,
+        )
+    )
+    if gap is not None:
+        reader.send(gap)
+    gateway.replay.catch_up(reader)
+
+
+def unfollow(gateway: "Gateway", reader: Reader) -> None:
+    """Give a reader no more events."""
+    gateway.fanout.detach(reader)
+    reader.generation += 1
+    reader.subscribed = reader.announce = False
+    reader.filter = ALL
