@@ -1,6 +1,8 @@
 """The REST door: it parses a request into a Struct, calls one command, and encodes the answer.
 
-requests   who asks, the body, paging
+entrance   what every request passes first: id, origin, limit, the log of requests
+requests   who asks, the body, paging, what counts against which limit
 answers    JSON and problem documents
-events  merchants  keys  session  health  pages   one module per family of routes
+streams    the log as a response that does not end
+events  merchants  keys  session  sessions  health  metrics  pages   one per family of routes
 """

@@ -1,5 +1,6 @@
 """What goes back: JSON, and RFC 9457 problems for everything that went wrong."""
 
+import math
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ async def on_hub_error(request: Request, error: Exception) -> Response:
     if error.code is ErrorCode.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = 'Bearer realm="hub"'
     if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     return Response(problems.problem(error), error.code.status, headers, problems.MEDIA_TYPE)
 
 
@@ -67,9 +68,3 @@ async def on_storage_error(request: Request, error: Exception) -> Response:
 async def on_disconnect(request: Request, error: Exception) -> Response:
     """The client left before its request was whole: nobody reads this, and nothing is wrong."""
     return Response(status_code=400)
-
-
-async def on_bug(request: Request, error: Exception) -> Response:
-    """Something that should not happen: it is logged whole and answered without detail."""
-    log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
-    return await on_hub_error(request, HubError("the hub failed on this request; it was logged"))

@@ -1,20 +1,26 @@
-"""`/api/events`: publishing, and paging through the log."""
+"""`/api/events`: publishing, and following the log: by pages, by waiting, or by a stream."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hub.auth import Principal
 from hub.commands import events
+from hub.gateway.handshake import Wanted, check_start
+from hub.gateway.streams import Poll
 from hub.protocol import codec
-from hub.protocol.errors import HubError, TooLarge, Unavailable, invalid
+from hub.protocol.errors import HubError, InvalidParams, TooLarge, Unavailable, invalid
 from hub.protocol.filters import Filter
-from hub.protocol.frames import Entry, EntryError, Offset
-from hub.protocol.limits import BATCH_EVENTS, PAGE_EVENTS
+from hub.protocol.frames import Entry, EntryError, Last, Offset
+from hub.protocol.limits import BATCH_EVENTS, PAGE_EVENTS, WAIT_SECONDS
 
 from .answers import json
-from .requests import json_body, principal_of, query_of, services_of
+from .requests import json_body, peer_of, principal_of, query_of, services_of
+from .streams import StreamResponse, asked_for, last_event_id
+
+_PAGE = 100
 
 
 class EventsQuery(Struct, forbid_unknown_fields=True):
@@ -22,8 +28,11 @@ class EventsQuery(Struct, forbid_unknown_fields=True):
     epoch: str | None = None
     types: str | None = None
     subjects: str | None = None
-    limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS)] = 100
+    last: Last | None = None
+    limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS)] | None = None
+    wait: Annotated[float, Meta(ge=0, le=WAIT_SECONDS)] | None = None
     merchant_id: str | None = None
+    token: str | None = None
 
 
 class Published(Struct):
@@ -46,19 +55,56 @@ class PublishedList(Struct):
 
 
 async def read(request: Request) -> Response:
-    """GET: the matching events after `since`, or from the oldest stored one on."""
-    principal = await principal_of(request)
-    query = query_of(request, EventsQuery)
-    page = await events.page(
-        services_of(request),
-        principal,
-        query.merchant_id,
-        Filter.from_query(query.types, query.subjects),
-        query.since,
-        query.epoch,
-        query.limit,
+    """GET: the matching events after `since`, or from the oldest stored one on.
+
+    With `wait`, an answer without events is given only after that many seconds. Where `Accept`
+    asks for a stream, events follow as they happen, from the log's end without `since`.
+    """
+    door = asked_for(request) if request.method == "GET" else None
+    stays = door is not None or "wait" in request.query_params
+    principal = await principal_of(
+        request, "streams" if stays else "rest", ticket=request.query_params.get("token")
     )
-    return json(page)
+    query = query_of(request, EventsQuery)
+    services = services_of(request)
+    merchant_id = services.gateway.narrowed(principal, query.merchant_id)
+    check_start(query.since, query.last)
+    filter_ = Filter.from_query(query.types, query.subjects)
+    if door is not None:
+        return _stream(request, door, principal, merchant_id, query, filter_)
+    page = events.Pager(services, merchant_id, filter_, query.limit or _PAGE)
+    if not query.wait:
+        return json(await page.first(query.since, query.epoch, query.last))
+    line = request.scope["extensions"]["hub.connection"]
+    with Poll(services.gateway, line, principal, merchant_id, peer_of(request)) as poll:
+        found = await page.first(query.since, query.epoch, query.last)
+        if not found.events and found.gap is None:
+            await poll.wait(filter_, found.next, query.wait)
+            found = await page.after(found.next)
+    return json(found)
+
+
+def _stream(
+    request: Request,
+    door: Literal["sse", "ndjson"],
+    principal: Principal,
+    merchant_id: str | None,
+    query: EventsQuery,
+    filter_: Filter,
+) -> Response:
+    for name in ("limit", "wait"):
+        if getattr(query, name) is not None:
+            raise invalid(
+                InvalidParams, f"/{name}", "is for pages; a stream does not end by itself"
+            )
+    since, epoch, last = query.since, query.epoch, query.last
+    came_back = last_event_id(request)
+    if came_back is not None:
+        # The address of a browser that comes back still says where it began.
+        (epoch, since), last = came_back, None
+    wanted = Wanted(True, filter_, since, epoch, last)
+    place = "" if came_back is None else f"{epoch}:{since}"
+    return StreamResponse(request, door, principal, merchant_id, wanted, place)
 
 
 async def publish(request: Request) -> Response:

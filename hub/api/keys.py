@@ -4,25 +4,12 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.auth import Role
 from hub.commands import keys
-from hub.commands.merchants import Name
+from hub.commands.params import ListOf, NewKey
 from storage.records import ApiKey
 
 from .answers import json
-from .merchants import PageQuery
 from .requests import body_of, principal_of, query_of, services_of
-
-
-class KeysQuery(PageQuery, forbid_unknown_fields=True):
-    merchant_id: str | None = None
-
-
-class NewKey(Struct, forbid_unknown_fields=True):
-    role: Role
-    name: Name
-    merchant_id: str | None = None
-    expires_at: str | None = None
 
 
 class CreatedKey(Struct):
@@ -71,7 +58,7 @@ async def list_(request: Request) -> Response:
     """GET: the keys that the caller manages, revoked ones included, without their secrets."""
     principal = await principal_of(request)
     services = services_of(request)
-    query = query_of(request, KeysQuery)
+    query = query_of(request, ListOf)
     offset = services.log.end
     found = await keys.list_(services, principal, query.merchant_id, query.after, query.limit)
     next_ = found[-1].id if len(found) == query.limit else None

@@ -1,30 +1,15 @@
 """`/api/merchants`."""
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.commands import merchants
-from hub.commands.merchants import Name
+from hub.commands.params import ListMerchants, NewMerchant
 from storage.records import Merchant
 
 from .answers import json
 from .requests import body_of, principal_of, query_of, services_of
-
-Limit = Annotated[int, Meta(ge=1, le=1000)]
-
-
-class PageQuery(Struct, forbid_unknown_fields=True):
-    """`after` is the `next` of the page before."""
-
-    after: str = ""
-    limit: Limit = 100
-
-
-class NewMerchant(Struct, forbid_unknown_fields=True):
-    name: Name
 
 
 class OneMerchant(Struct):
@@ -60,7 +45,7 @@ async def list_(request: Request) -> Response:
     """GET: all merchants for an admin, their own for everyone else."""
     principal = await principal_of(request)
     services = services_of(request)
-    query = query_of(request, PageQuery)
+    query = query_of(request, ListMerchants)
     offset = services.log.end
     found = await merchants.list_(services, principal, query.after, query.limit)
     next_ = found[-1].id if len(found) == query.limit else None

@@ -1,17 +1,22 @@
 """What comes in: who asks, the body, and paging. Parsed once here and trusted below."""
 
-from typing import Any, TypeVar
+import time
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from starlette.requests import Request
 
+from hub.addresses import subject
 from hub.auth import Principal
 from hub.credentials import bearer_token, session_cookie
+from hub.gateway.connections import Peer
+from hub.gateway.handshake import AGENT_CHARS
 from hub.protocol import codec
 from hub.protocol.errors import (
     BadFrame,
     Forbidden,
     InvalidParams,
+    RateLimited,
     TooLarge,
     Unauthenticated,
     invalid,
@@ -19,8 +24,12 @@ from hub.protocol.errors import (
 from hub.protocol.events import locate
 from hub.protocol.limits import MESSAGE_BYTES
 from hub.services import Services
+from hub.tokens import is_ticket
+
+from .entrance import note_quota
 
 T = TypeVar("T")
+QuotaName = Literal["rest", "entrance", "streams"]
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -31,25 +40,92 @@ def services_of(request: Request) -> Services:
     return found
 
 
-async def principal_of(request: Request) -> Principal:
-    """Who asks: by `Authorization: Bearer`, `X-API-Key` or the browser's cookie.
+async def principal_of(
+    request: Request, quota: QuotaName | None = "rest", *, ticket: str | None = None
+) -> Principal:
+    """Who asks: by `Authorization: Bearer`, `X-API-Key`, the browser's cookie, or a ticket.
+
+    Args:
+        quota: the limit that the request counts against, by its key; by the client's address
+            where the credential is not good.
+        ticket: what the query brought as `token`, where it may.
 
     Raises:
         Unauthenticated: no credential, or one that is not good.
         Forbidden: an unsafe method by cookie without the hub's own Origin (a forged request
             from another site carries the cookie too, but its own origin).
+        RateLimited: there were too many requests.
     """
+    try:
+        principal = await _principal(request, ticket)
+    except (Unauthenticated, Forbidden):
+        charge(request, quota, subject(address_of(request)))
+        raise
+    request.scope["hub.key"] = principal.key_id
+    charge(request, quota, principal.key_id)
+    return principal
+
+
+async def _principal(request: Request, ticket: str | None) -> Principal:
     services = services_of(request)
     headers = request.headers
     token = bearer_token(headers.get("authorization"), headers.get("x-api-key"))
     if token is not None:
         return await services.authenticator.by_key(token)
     cookie = session_cookie(headers.get("cookie"))
-    if cookie is None:
-        raise Unauthenticated("send a key as Authorization: Bearer … or X-API-Key")
-    if request.method not in _SAFE:
-        require_own_origin(request)
-    return await services.authenticator.by_cookie(cookie)
+    origin = headers.get("origin")
+    # A cookie counts for the hub's own pages alone: a browser may send it from others too.
+    if cookie is not None and (origin is None or services.origins.is_own(origin)):
+        if request.method not in _SAFE:
+            require_own_origin(request)
+        return await services.authenticator.by_cookie(cookie)
+    if ticket is not None:
+        if is_ticket(ticket):
+            return await services.authenticator.redeem(ticket)
+        raise Unauthenticated(
+            "?token= takes a ticket here: a key does not belong in an address; "
+            "POST /api/tickets makes one"
+        )
+    raise Unauthenticated("send a key as Authorization: Bearer … or X-API-Key")
+
+
+def charge(request: Request, name: QuotaName | None, who: str) -> None:
+    """Count a request against a limit.
+
+    Raises:
+        RateLimited: there were too many.
+    """
+    quotas = services_of(request).quotas
+    if name is None:
+        return
+    windows = getattr(quotas, name)
+    if windows is None:
+        return
+    quota = windows.take(who)
+    note_quota(request, name, quota)
+    if not quota.allowed:
+        quotas.refused[name] += 1
+        raise RateLimited(
+            f"more than {quota.limit} requests in {quota.window:.0f} s; "
+            f"try again in {quota.retry_after:.0f} s",
+            retry_after=quota.retry_after,
+        )
+
+
+def address_of(request: Request) -> str:
+    """The client's address, behind trusted proxies too."""
+    address: str = request.scope["hub.address"]
+    return address
+
+
+def peer_of(request: Request) -> Peer:
+    """The other side of a request that stays."""
+    agent = request.headers.get("user-agent")
+    return Peer(
+        address_of(request),
+        None if agent is None else agent[:AGENT_CHARS],
+        time.time_ns() // 1_000_000,
+    )
 
 
 def require_own_origin(request: Request) -> None:

@@ -1,11 +1,11 @@
-"""Browsers: signing in by the banner's link or with a key."""
+"""Browsers and tickets: signing in, signing out, and standing in for a key once."""
 
-import secrets
-
-from hub.auth import SESSION_SECONDS, Principal, token_hash
+from hub.auth import SESSION_SECONDS, Principal
+from hub.protocol.errors import InvalidParams
 from hub.protocol.times import format_ms
 from hub.services import Services
 from hub.stream.log import WriteScope
+from hub.tokens import new_browser, token_hash
 from storage import keys
 
 
@@ -19,7 +19,7 @@ async def sign_in(services: Services, principal: Principal) -> tuple[str, Princi
     ends_ms = now_ms + SESSION_SECONDS * 1000
     if principal.expires_ms is not None:
         ends_ms = min(ends_ms, principal.expires_ms)
-    value = secrets.token_urlsafe(32)
+    value = new_browser()
 
     async def work(scope: WriteScope) -> None:
         await keys.insert_session(
@@ -28,3 +28,29 @@ async def sign_in(services: Services, principal: Principal) -> tuple[str, Princi
 
     await services.log.commit(work)
     return value, await authenticator.by_cookie(value)
+
+
+async def sign_out(services: Services, actor: Principal) -> None:
+    """End a browser's session with its connections and tickets.
+
+    Raises:
+        InvalidParams: the actor came with a key, not with a browser's session.
+    """
+    browser = actor.browser
+    if browser is None:
+        raise InvalidParams(
+            "there is no browser session to end: this request came with a key; "
+            "DELETE /api/keys/{id} revokes one"
+        )
+
+    async def work(scope: WriteScope) -> None:
+        await keys.delete_session(scope.tx, browser)
+
+    await services.log.commit(work)
+    services.authenticator.forget_browser(browser)
+    services.gateway.connections.close_browser(browser, actor.key_id)
+
+
+def issue_ticket(services: Services, actor: Principal) -> str:
+    """Make a ticket: good once within 30 s, for whatever the actor may do."""
+    return services.authenticator.issue_ticket(actor.behind)

@@ -9,9 +9,10 @@ from hub.auth import Principal
 from hub.gateway.publishing import check_may_publish, entry_of
 from hub.protocol import drafts
 from hub.protocol.drafts import Draft
-from hub.protocol.errors import Forbidden, HubError, InvalidParams, invalid
+from hub.protocol.errors import HubError, InvalidParams, RateLimited, invalid
 from hub.protocol.filters import Filter, split_patterns
 from hub.protocol.frames import Entry, Gap, Publish
+from hub.protocol.websocket import payload_of
 from hub.services import Services
 from hub.stream.append import Outcome
 from hub.stream.log import Publication
@@ -29,7 +30,19 @@ async def publish(
     """Append events in order, each on its own; one line of the answer for each.
 
     A `HubError` among the frames is one that was refused at the door and keeps its place.
+
+    Raises:
+        RateLimited: they are more than the actor's key may publish; none was appended.
     """
+    buckets = services.quotas.publish
+    if buckets is not None:
+        wait = buckets.take(actor.key_id, max(1, len(frames)))
+        if wait > 0:
+            services.quotas.refused["publish"] += 1
+            raise RateLimited(
+                f"more events than this key may publish; try again in {wait:.2f} s",
+                retry_after=wait,
+            )
     drafts: list[Draft] = []
     lines: list[Entry | HubError | None] = []
     for frame in frames:
@@ -85,53 +98,87 @@ class Page(msgspec.Struct):
     gap: Gap | None
 
 
-async def page(
-    services: Services,
-    actor: Principal,
-    merchant_id: str | None,
-    filter_: Filter,
-    since: int | None,
-    epoch: str | None,
-    limit: int,
-) -> Page:
-    """Read the matching events after `since`, or from the oldest on.
+class Pager:
+    """Reads pages of the log for one filter.
 
-    Raises:
-        Forbidden: the merchant is another's.
+    Args:
+        merchant_id: whose events; None for all.
+        limit: most events on a page.
     """
-    if actor.merchant_id is not None and merchant_id not in (None, actor.merchant_id):
-        raise Forbidden("?merchant_id= must be absent or the key's own merchant")
-    scope = actor.merchant_id or merchant_id
-    event_log = services.log
-    end = event_log.end
-    types, subjects = filter_.types, filter_.subjects
-    gap = None
-    if since is None:
-        cursor = 0
-    elif since > end or epoch not in (None, event_log.epoch):
-        gap, cursor = Gap(None, None, "epoch", end), end
-    else:
-        cursor = since
 
-    async def read(tx: Transaction) -> tuple[EventPage, int]:
-        found = await events.page(
-            tx,
-            scope,
-            None if types is None else split_patterns(types),
-            None if subjects is None else split_patterns(subjects),
-            after=cursor,
-            upto=end,
-            limit=limit,
-        )
-        return found, (await events.log_state(tx)).oldest
+    def __init__(
+        self, services: Services, merchant_id: str | None, filter_: Filter, limit: int
+    ) -> None:
+        self._services = services
+        self._merchant_id = merchant_id
+        self._filter = filter_
+        self._limit = limit
 
-    for _ in range(_SCANS):
-        found, oldest = await services.database.read(read)
-        if since is not None and gap is None and cursor < oldest - 1:
-            gap = Gap(cursor + 1, oldest - 1, "retention", oldest - 1)
-        cursor = max(cursor, found.upto)
-        if found.events or cursor >= end:
-            break
-    return Page(
-        True, [msgspec.Raw(frame) for _, frame in found.events], event_log.epoch, end, cursor, gap
-    )
+    async def first(self, since: int | None, epoch: str | None, last: int | None) -> Page:
+        """The page after `since`, from the `last` matching events on, or from the oldest on."""
+        event_log = self._services.log
+        if last is not None:
+            return await self.after(
+                await self._services.replay.last_matching(self._merchant_id, self._filter, last)
+            )
+        if since is None:
+            return await self._read(0, None)
+        if since > event_log.end or epoch not in (None, event_log.epoch):
+            end = event_log.end
+            gap = Gap(None, None, "epoch", end)
+            return Page(True, [], event_log.epoch, end, end, gap)
+        return await self.after(since)
+
+    async def after(self, cursor: int) -> Page:
+        """The page after a cursor; with a gap where retention has removed what came next."""
+        oldest = self._services.log.oldest
+        if cursor < oldest - 1:
+            return await self._read(
+                oldest - 1, Gap(cursor + 1, oldest - 1, "retention", oldest - 1)
+            )
+        return await self._read(cursor, None)
+
+    async def _read(self, cursor: int, gap: Gap | None) -> Page:
+        event_log = self._services.log
+        end = event_log.end
+        # The ring may still have what retention has removed.
+        stored = max(cursor, event_log.oldest - 1)
+        if event_log.ring.reaches(stored):
+            return self._from_ring(stored, gap)
+        types, subjects = self._filter.types, self._filter.subjects
+
+        async def read(tx: Transaction) -> tuple[EventPage, int]:
+            found = await events.page(
+                tx,
+                self._merchant_id,
+                None if types is None else split_patterns(types),
+                None if subjects is None else split_patterns(subjects),
+                after=cursor,
+                upto=end,
+                limit=self._limit,
+            )
+            return found, (await events.log_state(tx)).oldest
+
+        for _ in range(_SCANS):
+            found, oldest = await self._services.database.read(read)
+            if gap is None and 0 < cursor < oldest - 1:
+                gap = Gap(cursor + 1, oldest - 1, "retention", oldest - 1)
+            cursor = max(cursor, found.upto)
+            if found.events or cursor >= end:
+                break
+        frames = [msgspec.Raw(frame) for _, frame in found.events]
+        return Page(True, frames, event_log.epoch, end, cursor, gap)
+
+    def _from_ring(self, cursor: int, gap: Gap | None) -> Page:
+        event_log = self._services.log
+        end = event_log.end
+        merchant_id, matches = self._merchant_id, self._filter.matches
+        frames: list[msgspec.Raw] = []
+        for entry in event_log.ring.between(cursor, end):
+            if (merchant_id is None or entry.merchant_id == merchant_id) and matches(
+                entry.type, entry.subject
+            ):
+                frames.append(msgspec.Raw(payload_of(entry.frame)))
+                if len(frames) == self._limit:
+                    return Page(True, frames, event_log.epoch, end, entry.offset, gap)
+        return Page(True, frames, event_log.epoch, end, end, gap)

@@ -2,13 +2,14 @@
 
 import time
 
-from hub.auth import Principal, Role, new_token, token_hash, visible_prefix
+from hub.auth import Principal
 from hub.protocol.drafts import Origin
 from hub.protocol.errors import Forbidden, InvalidParams, NotFound, invalid
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms, normalize, parse_ms
 from hub.services import Services
 from hub.stream.log import WriteScope
+from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import errors, keys
 from storage.database import Transaction
 from storage.records import ApiKey
@@ -93,7 +94,7 @@ async def revoke(services: Services, actor: Principal, id_: str) -> tuple[ApiKey
     except errors.NotFound:
         raise NotFound("no key has this id") from None
     services.authenticator.forget(id_)
-    services.gateway.close_key(id_)
+    services.gateway.connections.close_key(id_)
     return committed.result, committed.offset
 
 

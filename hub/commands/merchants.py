@@ -1,9 +1,6 @@
 """Merchants: made by admins, read by whoever belongs to one."""
 
 import time
-from typing import Annotated
-
-from msgspec import Meta
 
 from hub.auth import Principal
 from hub.protocol.errors import Forbidden, NotFound
@@ -14,9 +11,6 @@ from hub.stream.log import WriteScope
 from storage import errors, merchants
 from storage.database import Transaction
 from storage.records import Merchant
-
-Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""The name of a merchant or a key: one line."""
 
 
 async def create(services: Services, actor: Principal, name: str) -> tuple[Merchant, int]:

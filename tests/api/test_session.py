@@ -1,15 +1,20 @@
 """Signing in with a browser: the banner's link or a key, and the cookie that comes of it."""
 
+import asyncio
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.api.conftest import World, check_problem, pointers
+from tests.api.doorway import fresh_address, opened
+from tests.support.browsers import cookie_of
 from tests.support.hub_process import HubProcess
-from tests.support.rest import Answer, call
+from tests.support.rest import Answer, call, new_key
 from tests.support.ws import connect
 
+WRONG = {"key": "hub_v_" + "x" * 43}
 LINK = re.compile(r"(https?://\S+)/#ticket=(\S+)")
 
 
@@ -18,14 +23,20 @@ def ticket(hub: HubProcess) -> str:
     return LINK.findall(hub.log.read_text())[-1][1]  # type: ignore[no-any-return]
 
 
-async def sign_in(hub: HubProcess, body: dict[str, str], origin: str | None = "own") -> Answer:
-    headers = {} if origin is None else {"Origin": hub.url if origin == "own" else origin}
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with opened(tmp_path_factory.mktemp("hub")) as made:
+        yield made
+
+
+async def sign_in(
+    hub: HubProcess, body: dict[str, str], origin: str | None = "own", address: str | None = None
+) -> Answer:
+    """Sign in from an address that nobody has used, unless one is given."""
+    headers = {"X-Forwarded-For": address or fresh_address()}
+    if origin is not None:
+        headers["Origin"] = hub.url if origin == "own" else origin
     return await call(hub, "POST", "/api/session", body, headers=headers)
-
-
-def cookie_of(answer: Answer) -> str:
-    """`name=value`, as a browser sends it back."""
-    return answer.headers["set-cookie"].partition(";")[0]
 
 
 async def test_the_link_signs_in_once(hub: HubProcess) -> None:
@@ -64,7 +75,7 @@ async def test_the_cookie_on_http(world: World) -> None:
     answer = await sign_in(world.hub, {"key": world.keys["viewer"]})
     assert answer.status == 200
     value, *attributes = answer.headers["set-cookie"].split("; ")
-    assert re.fullmatch(r"hub_session=[\w-]{43}", value)
+    assert re.fullmatch(r"hub_session=hub_s_[0-9A-Za-z]{43}", value)
     named = {attribute.lower() for attribute in attributes}
     assert {"httponly", "samesite=strict", "path=/"} <= named
     assert "secure" not in named
@@ -159,6 +170,7 @@ async def test_a_cookie_changes_nothing_from_another_page(world: World, origin: 
     check_problem(answer, 403, "forbidden")
     answer = await call(world.hub, "DELETE", f"/api/keys/{world.ids['bot']}", headers=headers)
     check_problem(answer, 403, "forbidden")
+    headers.pop("Origin", None)
     listed = await call(world.hub, "GET", "/api/merchants?limit=1000", headers=headers)
     assert "forged" not in [merchant["name"] for merchant in listed.json()["merchants"]]
     # A request by a key is nobody's forgery.
@@ -203,3 +215,105 @@ async def test_reading_by_cookie_needs_no_origin(world: World) -> None:
     answer = await call(world.hub, "GET", "/api/events", headers=headers)
     assert answer.status == 200
     assert "access-control-allow-origin" not in answer.headers
+
+
+# ── how often ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def fail(hub: HubProcess, address: str, times: int) -> None:
+    for _ in range(times):
+        check_problem(await sign_in(hub, WRONG, address=address), 401, "unauthenticated")
+
+
+async def test_ten_failures_a_minute_for_each_address(world: World) -> None:
+    address = fresh_address()
+    right = {"key": (await new_key(world.hub, world.keys["admin"], "viewer", world.one))[0]}
+    await fail(world.hub, address, 9)
+    assert (await sign_in(world.hub, right, address=address)).status == 200
+    await fail(world.hub, address, 1)
+    for body in (WRONG, right, {"ticket": "hub_t_x"}):
+        answer = await sign_in(world.hub, body, address=address)
+        problem = check_problem(answer, 429, "rate_limited")
+        assert "failed" in str(problem["detail"])
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert "set-cookie" not in answer.headers
+    # Everyone else, and everything else from there, goes on.
+    assert (await sign_in(world.hub, right)).status == 200
+    forwarded = {"X-Forwarded-For": address}
+    answer = await call(world.hub, "GET", "/api/events", key=right["key"], headers=forwarded)
+    assert answer.status == 200
+    async with connect(world.hub, right["key"], headers=forwarded) as socket:
+        assert (await socket.next())["type"] == "connected"
+
+
+async def test_failures_by_ticket_count_too(world: World) -> None:
+    address = fresh_address()
+    for _ in range(10):
+        answer = await sign_in(world.hub, {"ticket": "hub_t_" + "x" * 43}, address=address)
+        check_problem(answer, 401, "unauthenticated")
+    answer = await sign_in(world.hub, {"key": world.keys["viewer"]}, address=address)
+    check_problem(answer, 429, "rate_limited")
+
+
+async def test_what_is_no_attempt_is_no_failure(world: World) -> None:
+    """Bodies that name no secret, and requests of other pages, tell a guesser nothing."""
+    address = fresh_address()
+    for _ in range(12):
+        check_problem(await sign_in(world.hub, {}, address=address), 422, "invalid_params")
+        foreign = await sign_in(world.hub, WRONG, "https://evil.example", address)
+        check_problem(foreign, 403, "forbidden")
+    answer = await sign_in(world.hub, {"key": world.keys["viewer"]}, address=address)
+    assert answer.status == 200
+
+
+async def test_many_guesses_at_once(world: World) -> None:
+    """Those under way together are all told, but never more than the limit of sign-ins."""
+    address = fresh_address()
+    guesses = [sign_in(world.hub, WRONG, address=address) for _ in range(100)]
+    statuses = [answer.status for answer in await asyncio.gather(*guesses)]
+    assert set(statuses) == {401, 429}
+    assert 10 <= statuses.count(401) <= 60
+    answer = await sign_in(world.hub, {"key": world.keys["viewer"]}, address=address)
+    check_problem(answer, 429, "rate_limited")
+
+
+async def test_an_ipv6_network_is_one_address(world: World) -> None:
+    await fail(world.hub, "2001:db8:1:2::1", 5)
+    await fail(world.hub, "[2001:db8:1:2:ffff::9]:4711", 5)
+    right = {"key": world.keys["viewer"]}
+    answer = await sign_in(world.hub, right, address="2001:db8:1:2:3:4:5:6")
+    check_problem(answer, 429, "rate_limited")
+    assert (await sign_in(world.hub, right, address="2001:db8:1:3::1")).status == 200
+
+
+async def test_a_forged_hop_before_the_proxy_changes_nothing(world: World) -> None:
+    """The proxy appends; what a client sent before counts for nothing."""
+    address = fresh_address()
+    for number in range(10):
+        await fail(world.hub, f"198.51.100.{number}, {address}", 1)
+    right = {"key": world.keys["viewer"]}
+    answer = await sign_in(world.hub, right, address=f"198.51.100.77, {address}")
+    check_problem(answer, 429, "rate_limited")
+    assert (await sign_in(world.hub, right, address="198.51.100.77")).status == 200
+
+
+async def test_forwarded_for_counts_from_trusted_proxies_alone(hub: HubProcess) -> None:
+    for number in range(10):
+        await fail(hub, f"198.51.100.{number}", 1)
+    answer = await sign_in(hub, {"key": hub.admin_key}, address="198.51.100.77")
+    check_problem(answer, 429, "rate_limited")
+    async with connect(hub, hub.admin_key, headers={"X-Forwarded-For": "198.51.100.7"}) as socket:
+        await socket.next()
+        answer = await call(hub, "GET", "/api/sessions", key=hub.admin_key)
+        assert [one["address"] for one in answer.json()["sessions"]] == ["127.0.0.1"]
+
+
+async def test_sixty_sign_ins_a_minute_for_each_address(world: World) -> None:
+    address = fresh_address()
+    key, _ = await new_key(world.hub, world.keys["admin"], "viewer", world.one)
+    for _ in range(60):
+        assert (await sign_in(world.hub, {"key": key}, address=address)).status == 200
+    answer = await sign_in(world.hub, {"key": key}, address=address)
+    check_problem(answer, 429, "rate_limited")
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert (await sign_in(world.hub, {"key": key})).status == 200

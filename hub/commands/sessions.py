@@ -1,0 +1,122 @@
+"""Who is connected, and sending somebody away."""
+
+from itertools import islice
+
+from msgspec import Struct
+
+from hub.auth import Principal
+from hub.gateway.connections import Connection, Door
+from hub.protocol.codes import CloseCode
+from hub.protocol.errors import Forbidden, NotFound
+from hub.protocol.times import format_ms
+from hub.services import Services
+
+
+class SessionRecord(Struct):
+    """One connection, as operators see it.
+
+    Attributes:
+        door: how it came in.
+        state: `live` follows the log's end, `replaying` catches up, `stalled` does not read what
+            it was sent, `idle` has no subscription.
+        cursor: the offset up to which it was sent what it wants.
+        lag: offsets between its cursor and the log's end.
+        bytes_in, bytes_out: since it connected; published: events that it handed to the log.
+    """
+
+    id: str
+    role: str
+    name: str
+    key_id: str
+    merchant_id: str | None
+    door: Door
+    address: str
+    agent: str | None
+    connected_at: str
+    state: str
+    types: tuple[str, ...] | None
+    subjects: tuple[str, ...] | None
+    cursor: int
+    lag: int
+    bytes_in: int
+    bytes_out: int
+    published: int
+    expires_at: str | None
+
+
+def list_(
+    services: Services, actor: Principal, merchant_id: str | None, after: str, limit: int
+) -> list[SessionRecord]:
+    """A page of connections by id, which is the order in which they came.
+
+    Raises:
+        Forbidden: the actor may not see these connections.
+    """
+    _check_operates(actor)
+    if actor.merchant_id is not None and merchant_id not in (None, actor.merchant_id):
+        raise Forbidden("a merchant's key sees the connections of its own merchant")
+    scope = actor.merchant_id or merchant_id
+    # Ids are in the order in which connections came (RFC 9562 section 6.2), and so is the registry.
+    found = (
+        connection
+        for connection in services.gateway.connections
+        if connection.id > after and _is_of(connection, scope, actor)
+    )
+    return [_record(services, connection) for connection in islice(found, limit)]
+
+
+def disconnect(services: Services, actor: Principal, id_: str) -> None:
+    """Close a connection with 4004, which tells a client not to come back by itself.
+
+    Raises:
+        NotFound: there is no such connection, or it is another merchant's.
+    """
+    _check_operates(actor)
+    connection = services.gateway.connections.get(id_)
+    if connection is None or not _is_of(connection, actor.merchant_id, actor):
+        raise NotFound("no connection has this id; it may be gone already")
+    connection.close(CloseCode.REMOVED, "removed by an operator")
+
+
+def _is_of(connection: Connection, merchant_id: str | None, actor: Principal) -> bool:
+    """Whether a connection belongs to a merchant; for admins, one that is narrowed to it too."""
+    if merchant_id in (None, connection.principal.merchant_id):
+        return True
+    return actor.role == "admin" and merchant_id == connection.reader.merchant_id
+
+
+def _check_operates(actor: Principal) -> None:
+    if actor.role not in ("admin", "merchant"):
+        raise Forbidden(f"a {actor.role}'s key does not see connections")
+
+
+def _record(services: Services, connection: Connection) -> SessionRecord:
+    principal, peer, reader = connection.principal, connection.peer, connection.reader
+    cursor = services.gateway.fanout.cursor_of(reader)
+    lag = services.log.end - cursor if reader.subscribed else 0
+    if not reader.subscribed:
+        state = "idle"
+    elif reader.stalled and connection.door != "poll":
+        state = "stalled"
+    else:
+        state = "replaying" if reader.announce or reader.replaying else "live"
+    return SessionRecord(
+        id=connection.id,
+        role=principal.role,
+        name=principal.name,
+        key_id=principal.key_id,
+        merchant_id=reader.merchant_id,
+        door=connection.door,
+        address=peer.address,
+        agent=peer.agent,
+        connected_at=format_ms(peer.opened_ms),
+        state=state,
+        types=reader.filter.types,
+        subjects=reader.filter.subjects,
+        cursor=cursor,
+        lag=lag,
+        bytes_in=connection.received,
+        bytes_out=connection.sent,
+        published=connection.published,
+        expires_at=principal.expires_at,
+    )
