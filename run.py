@@ -6,11 +6,11 @@ import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from hub.auth import ROLES
 from hub.operate import admin, doctor, serve
 from hub.operate.first_start import prepare_data_dir
 from hub.operate.lock import AlreadyRunning, hold
 from hub.settings import Settings, SettingsError, load
+from hub.tokens import ROLES
 from storage.connect import connect
 from storage.errors import StorageError
 from storage.migrate import migrate

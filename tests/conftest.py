@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.databases import database as database
 from tests.support.databases import store as store
-from tests.support.hub_process import HubProcess
+from tests.support.hub_process import LEAKS, LOGS, HubProcess, search_for_secrets
 
 
 @pytest.fixture
@@ -29,3 +29,19 @@ def chromium() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Whatever the tests were about: no hub may have written a secret into its log."""
+    for log in LOGS:
+        search_for_secrets(log)
+    if LEAKS:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the secrets are."""
+    if LEAKS:
+        terminalreporter.section("secrets in the logs of hubs", red=True)
+        for leak in sorted(LEAKS):
+            terminalreporter.write_line(leak)

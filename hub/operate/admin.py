@@ -14,13 +14,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from hub.auth import Principal, Role
+from hub.auth import Principal
 from hub.commands import keys
-from hub.commands.merchants import Name
+from hub.commands.params import Name
 from hub.origins import Origins
 from hub.protocol.errors import HubError
 from hub.services import Services, open_services
 from hub.settings import Settings
+from hub.tokens import Role
 from storage import merchants
 from storage.connect import connect
 from storage.database import Transaction

@@ -16,6 +16,7 @@ from hub.origins import Origins
 from hub.server import HubServer, listen
 from hub.services import open_services
 from hub.settings import Settings
+from hub.tickets import SIGN_IN_SECONDS, Behind
 from storage.connect import connect, sqlite_path
 from storage.migrate import migrate
 
@@ -66,6 +67,7 @@ def serve(settings: Settings, version: str, unknown: list[str]) -> None:
 async def _serve(
     settings: Settings, version: str, announce: Callable[[lock.Running], None]
 ) -> None:
+    asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
     listener = listen(settings.host, settings.port)
     port = listener.getsockname()[1]
     local = local_url(settings.host, port)
@@ -78,8 +80,10 @@ async def _serve(
             log.info("migrated", applied=applied)
         admin_id, first = await ensure_keys(database, settings.data_dir, settings.admin_key)
         origins = Origins(settings.public_url, port, settings.allowed_origins)
-        services = await stack.enter_async_context(open_services(settings, database, origins))
-        ticket = services.authenticator.issue_ticket(admin_id)
+        services = await stack.enter_async_context(
+            open_services(settings, database, origins, version)
+        )
+        ticket = services.authenticator.issue_ticket(Behind(admin_id, None), SIGN_IN_SECONDS)
 
         def started() -> None:
             announce(lock.Running(os.getpid(), local))

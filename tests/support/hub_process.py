@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,26 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
 
 
+TOKEN = re.compile(rb"hub_[a-z]_[0-9A-Za-z]{43}")
+"""Every secret that the hub makes has this form."""
+
+LOGS: set[Path] = set()
+"""The logs of all hubs that this process has started."""
+LEAKS: set[str] = set()
+"""Where a secret was found in one of them: file, line, and what may be shown of it."""
+
+
+def search_for_secrets(log: Path) -> None:
+    """Add the places to `LEAKS` where a log contains a secret; a log that is gone has none."""
+    try:
+        lines = log.read_bytes().splitlines()
+    except FileNotFoundError:
+        return
+    for number, line in enumerate(lines, 1):
+        for found in TOKEN.findall(line):
+            LEAKS.add(f"{log}:{number}: {found[:10].decode()}…")
+
+
 class HubFailedError(Exception):
     """The hub did not start, or did not stop; the message ends with its log."""
 
@@ -42,10 +63,17 @@ class HubProcess:
     """`python run.py serve` under test; an async context manager that always ends its process.
 
     Args:
-        directory: where the data directory (`data`) and the log (`hub.log`) go; it must exist.
+        directory: where the data directory (`data`) and the logs go; it must exist.
         settings: environment variables by their full names, e.g. `{"HUB_RING_SIZE": "100"}`.
-            Nothing else named HUB_* is inherited from the tests' own environment.
+            Nothing else named HUB_* is inherited from the tests' own environment. HUB_RATE_LIMIT
+            is off unless it is set here, because many tests share one key; empty, it is the
+            hub's default.
         start_timeout: seconds until it must listen.
+
+    Attributes:
+        stdout: what it prints for people, the sign-in link among it.
+        stderr: its log, appended to across restarts. At the end of the tests no log may contain a
+            secret: see `LEAKS`.
     """
 
     def __init__(
@@ -56,8 +84,8 @@ class HubProcess:
         start_timeout: float = 15.0,
     ) -> None:
         self.data_dir = directory / "data"
-        self.log = directory / "hub.log"
-        """Its stdout and stderr, appended to across restarts."""
+        self.stdout = directory / "hub.out"
+        self.stderr = directory / "hub.err"
         self._directory = directory
         self._settings = dict(settings or {})
         self._start_timeout = start_timeout
@@ -75,6 +103,14 @@ class HubProcess:
         trace: TracebackType | None,
     ) -> None:
         self._end()
+
+    @property
+    def log(self) -> Path:
+        """A file with its stdout, then its stderr, as they are now."""
+        joined = self._directory / "hub.log"
+        parts = (path for path in (self.stdout, self.stderr) if path.exists())
+        joined.write_bytes(b"".join(path.read_bytes() for path in parts))
+        return joined
 
     @property
     def url(self) -> str:
@@ -131,14 +167,15 @@ class HubProcess:
         command = [str(REPOSITORY / "run.py"), "serve"]
         if sys.platform == "linux":
             command = ["-S", "-c", _TIED_TO_PARENT, str(os.getpid()), *command]
-        with self.log.open("ab") as log:
+        LOGS.add(self.stderr)
+        with self.stdout.open("ab") as stdout, self.stderr.open("ab") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=self._directory,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=stdout,
+                stderr=stderr,
             )
         try:
             self._url = await self._listening()
@@ -184,7 +221,8 @@ class HubProcess:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
         port = "0" if self._url is None else str(self.port)
         own = {"HUB_HOST": "127.0.0.1", "HUB_PORT": port, "HUB_DATA_DIR": str(self.data_dir)}
-        return kept | {"PYTHONUNBUFFERED": "1"} | own | self._settings
+        usual = {"PYTHONUNBUFFERED": "1", "HUB_RATE_LIMIT": "off"}
+        return kept | usual | own | self._settings
 
     async def _listening(self) -> str:
         deadline = time.monotonic() + self._start_timeout
@@ -215,12 +253,15 @@ class HubProcess:
             if time.monotonic() > deadline:
                 raise self._failed(f"the hub did not end within {within} s")
             await asyncio.sleep(0.005)
+        search_for_secrets(self.stderr)
         return code
 
     def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        # Now too: its directory may be gone when the tests end.
+        search_for_secrets(self.stderr)
 
     def _failed(self, what: str) -> HubFailedError:
         tail = self.log.read_text(errors="replace")[-4000:]
