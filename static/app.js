@@ -1,15 +1,20 @@
 /**
  * The page: who is signed in decides whether the sign-in view or the dashboard is shown.
  */
+import { systemClock } from './client/clock.js';
 import { Hub } from './client/hub.js';
 import { Rest } from './client/rest.js';
 import { watchConnection } from './state/connection.js';
+import { HealthReport } from './state/health.js';
 import { Merchants } from './state/merchants.js';
-import { themePreference } from './state/preferences.js';
+import { storedMark, themePreference } from './state/preferences.js';
 import { Session } from './state/session.js';
+import { Sessions } from './state/sessions.js';
 import { Stream } from './state/stream.js';
 import './elements/toast-stack.js';
+import { healthView } from './views/health.js';
 import { parseHash, Router } from './views/router.js';
+import { sessionsView } from './views/sessions.js';
 import { shell } from './views/shell.js';
 import { signInView } from './views/sign-in.js';
 import { streamScope, streamView } from './views/stream.js';
@@ -19,7 +24,9 @@ const app = document.getElementById('app');
 const toasts = document.querySelector('toast-stack');
 const theme = themePreference(safeStorage());
 const rest = new Rest();
-const session = new Session(rest);
+const session = new Session(rest, { farewell: storedMark(safeStorage(), 'hub.signing-out') });
+/** Whom the hub tells who is connected. */
+const OPERATORS = new Set(['admin', 'merchant']);
 
 theme.store.watch(({ theme: chosen }) => {
   document.documentElement.dataset.theme = chosen;
@@ -62,16 +69,27 @@ function openDashboard() {
     toasts,
     connection: watchConnection(hub, session),
     merchants,
+    sessions: new Sessions(hub),
+    health: new HealthReport(hub, systemClock),
     adjust: (changes) => router.adjust(changes),
   };
   const routes = {
     '/stream': { title: 'Live stream', icon: 'stream', open: () => streamView(context) },
+    '/sessions': { title: 'Sessions', icon: 'sessions', open: () => sessionsView(context) },
+    '/health': { title: 'Health', icon: 'health', open: () => healthView(context) },
   };
+  if (!OPERATORS.has(session.store.value.session.role)) delete routes['/sessions'];
   const frame = shell(context, routes);
   const router = new Router({
     routes,
     fallback: '/stream',
     show: (path, _title, view) => frame.show(path, view),
+    moved(path, query) {
+      // The merchant is chosen for the whole page, what is filtered in each view by itself.
+      const { types, merchantId } = streamScope(query, session);
+      stream.filter({ types: path === '/stream' ? types : stream.types, merchantId });
+      frame.moved((target) => router.href(target));
+    },
   });
   app.replaceChildren(frame.element);
   router.start();
@@ -92,14 +110,21 @@ function openDashboard() {
 }
 
 let close = null;
+let shown = 'unknown';
 session.store.watch(({ status }) => {
-  if (status === 'in' && !close) {
+  if (status === shown) return;
+  shown = status;
+  if (status === 'in') {
+    close?.();
     close = openDashboard();
   } else if (status === 'out') {
     close?.();
-    close = null;
     document.title = 'Sign in · Smart Bot Hub';
-    app.replaceChildren(signInView({ session }));
+    const view = signInView({ session });
+    close = view.leave;
+    app.replaceChildren(view.element);
+    // Whoever was somewhere in the dashboard is told where they are now.
+    view.focus();
   }
 });
 

@@ -30,3 +30,21 @@ export class HubError extends Error {
     this.retryAfter = retryAfter;
   }
 }
+
+/**
+ * What to tell a person about a refusal: the hub's own sentence, and of a limit how long it lasts.
+ * @param {HubError} error
+ * @returns {string}
+ */
+export function sentenceOf(error) {
+  if (error.code !== 'rate_limited' && error.status !== 429) return error.message;
+  const { retryAfter } = error;
+  if (retryAfter === null) return 'That was too much at once. Try again in a moment.';
+  return `That was too much at once. The hub takes more in ${waiting(retryAfter)}.`;
+}
+
+/** @param {number} seconds @returns {string} rounded up: who comes too early waits again */
+function waiting(seconds) {
+  const whole = Math.max(1, Math.ceil(seconds));
+  return whole <= 90 ? `${whole} s` : `${Math.ceil(whole / 60)} min`;
+}

@@ -14,6 +14,7 @@
  * `refused` (HubError: the hub refused a filter).
  */
 import { Backoff, between } from './backoff.js';
+import { Calls } from './calls.js';
 import { systemClock } from './clock.js';
 import { verdictOf } from './codes.js';
 import { Emitter } from './emitter.js';
@@ -44,6 +45,7 @@ export class Hub extends Emitter {
   #watchdog;
   #subscription;
   #outbox;
+  #calls;
   #follows;
   #socket = null;
   #timer = null;
@@ -80,6 +82,7 @@ export class Hub extends Emitter {
     this.#backoff = new Backoff({ ...backoff, random });
     this.#subscription = new Subscription(follow ?? {});
     this.#outbox = new Outbox({ send: (text) => this.#socket.send(text), clock, random });
+    this.#calls = new Calls({ send: (frame) => this.#send(frame), clock });
     this.#watchdog = new Watchdog({
       clock,
       ask: () => this.#send({ type: 'ping' }),
@@ -156,6 +159,16 @@ export class Hub extends Emitter {
     return this.#outbox.add(event);
   }
 
+  /**
+   * Any REST command by its name.
+   * @param {string} method such as `sessions.list`
+   * @param {object} [params]
+   * @returns {Promise<any>} its result; rejected with `closed` when the connection breaks first
+   */
+  call(method, params = {}) {
+    return this.#calls.call(method, params);
+  }
+
   #become(state, changes = {}) {
     this.status = { ...this.status, state, retryAt: null, ...changes };
     this.emit('status', this.status);
@@ -208,6 +221,8 @@ export class Hub extends Emitter {
         return this.#subscription.advance(frame.offset);
       case 'ack':
         return void this.#outbox.ack(frame);
+      case 'reply':
+        return void this.#calls.reply(frame);
       case 'error':
         return this.#error(frame);
       case 'bye':
@@ -221,6 +236,7 @@ export class Hub extends Emitter {
     this.#clock.clearTimeout(this.#timer);
     this.#timer = null;
     this.#watchdog.start(frame.heartbeat);
+    this.#calls.opened();
     this.#become('catching-up', { greeted: true, verdict: null });
     this.#outbox.opened(frame.limits ?? {});
     if (!this.#follows) return this.#live();
@@ -235,7 +251,7 @@ export class Hub extends Emitter {
   }
 
   #error(frame) {
-    if (this.#outbox.error(frame)) return;
+    if (this.#outbox.error(frame) || this.#calls.error(frame)) return;
     if (!this.#subscription.refused(frame.ref)) return;
     this.emit('refused', new HubError(frame.message, { code: frame.code, errors: frame.errors }));
   }
@@ -248,6 +264,7 @@ export class Hub extends Emitter {
     this.#timer = null;
     this.#watchdog.stop();
     this.#outbox.closed();
+    this.#calls.closed();
     this.#subscription.closed();
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;

@@ -128,7 +128,8 @@ export class Outbox {
       return true;
     }
     this.#settle(frame.ref);
-    entry.reject(new HubError(frame.message, { code: frame.code, errors: frame.errors ?? [] }));
+    const { code, errors = [], retry_after: retryAfter = null } = frame;
+    entry.reject(new HubError(frame.message, { code, errors, retryAfter }));
     return true;
   }
 

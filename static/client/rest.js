@@ -70,7 +70,8 @@ async function read(response) {
 }
 
 function problem(response, content) {
-  const retryAfter = Number.parseFloat(response.headers.get('retry-after') ?? '');
+  const wait = response.headers.get('retry-after') ?? content.retry_after;
+  const retryAfter = Number.parseFloat(wait ?? '');
   return new HubError(content.error ?? content.detail ?? `The hub answered ${response.status}.`, {
     code: content.code ?? String(response.status),
     status: response.status,

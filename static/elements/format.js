@@ -76,3 +76,34 @@ export function relativeTime(timestamp, now = Date.now()) {
   const text = `${Math.floor(distance / size)} ${unit}`;
   return seconds < 0 ? `in ${text}` : `${text} ago`;
 }
+
+const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** @param {number} value @returns {string} `734 B`, `12.4 kB`, `1.2 GB` (powers of a thousand) */
+export function bytes(value) {
+  let unit = 0;
+  let size = value;
+  // What would be rounded up to 1,000 belongs to the next unit.
+  while (size >= 999.5 && unit < BYTE_UNITS.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  const digits = unit > 0 && size < 99.95 ? 1 : 0;
+  return `${size.toFixed(digits)} ${BYTE_UNITS[unit]}`;
+}
+
+/** @param {number} seconds @returns {string} `42 s`, `3 min 5 s`, `2 h 10 min`, `12 d 4 h` */
+export function duration(seconds) {
+  const whole = Math.floor(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3_600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3_600)} h ${Math.floor(whole / 60) % 60} min`;
+  return `${Math.floor(whole / 86_400)} d ${Math.floor(whole / 3_600) % 24} h`;
+}
+
+/** @param {number} ms @returns {string} `0.08 ms`, `4.2 ms`, `120 ms`, `1.5 s` */
+export function milliseconds(ms) {
+  if (ms >= 1_000) return `${(ms / 1_000).toFixed(1)} s`;
+  if (ms >= 100) return `${Math.round(ms)} ms`;
+  return `${ms.toFixed(ms >= 1 ? 1 : 2)} ms`;
+}

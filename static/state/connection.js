@@ -40,7 +40,12 @@ export function watchConnection(hub, session, clock = systemClock) {
     if (state === 'connecting') timer = clock.setTimeout(lookInto, PATIENCE_MS);
     // Of a handshake that failed, a browser tells no reason.
     if (state === 'waiting' && !greeted) lookInto();
-    if (state === 'stopped' && verdict.credentials) session.end(verdict.message);
+    if (state === 'stopped' && verdict.credentials) session.end(endOf(verdict));
   });
   return store;
+}
+
+/** @param {import('../client/codes.js').Verdict} verdict */
+function endOf({ reason, message }) {
+  return reason ? `Your session has ended: ${reason}.` : message;
 }

@@ -1,6 +1,7 @@
 /**
  * The merchants this session may see, and what they are called.
  */
+import { sentenceOf } from '../client/errors.js';
 import { Store } from './store.js';
 
 const PAGE = 1_000;
@@ -37,7 +38,7 @@ export class Merchants {
       this.#loaded = true;
       this.store.set({ list, problem: '' });
     } catch (error) {
-      this.store.set({ problem: error.message });
+      this.store.set({ problem: sentenceOf(error) });
     }
   }
 

@@ -34,3 +34,35 @@ function stored(storage) {
     return 'system';
   }
 }
+
+/**
+ * A yes or no that outlives the page.
+ * @typedef {{ set: boolean }} Mark
+ */
+
+/**
+ * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null} storage
+ * @param {string} key
+ * @returns {Mark}
+ */
+export function storedMark(storage, key) {
+  let kept = false;
+  return {
+    get set() {
+      try {
+        return storage ? storage.getItem(key) !== null : kept;
+      } catch {
+        return kept;
+      }
+    },
+    set set(set) {
+      kept = set;
+      try {
+        if (set) storage?.setItem(key, '1');
+        else storage?.removeItem(key);
+      } catch {
+        // As with the theme: it lasts for the page.
+      }
+    },
+  };
+}

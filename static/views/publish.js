@@ -1,6 +1,7 @@
 /**
  * The dialog that sends a test event.
  */
+import { sentenceOf } from '../client/errors.js';
 import { h, icon, setText } from '../elements/dom.js';
 import { grouped } from '../elements/format.js';
 import { SAMPLE_TYPES, sampleData } from '../state/samples.js';
@@ -90,7 +91,8 @@ export function publishDialog({ hub, session, merchants, stream, toasts }) {
         detail: `${type.value} · acknowledged after ${took} ms`,
       });
     } catch (error) {
-      const fields = error.errors.length ? error.errors : [{ pointer: '', message: error.message }];
+      const whole = [{ pointer: '', message: sentenceOf(error) }];
+      const fields = error.errors.length ? error.errors : whole;
       complain(fields);
     } finally {
       submit.disabled = false;

@@ -37,7 +37,10 @@ export class Router {
   #routes;
   #fallback;
   #show;
+  #moved;
   #path = '';
+  /** The query that each view had last. @type {Map<string, Record<string, string>>} */
+  #queries = new Map();
   /** @type {View | null} */
   #view = null;
   #listener = () => this.#follow();
@@ -47,11 +50,14 @@ export class Router {
    * @param {Record<string, { title: string, open: () => View }>} options.routes by path
    * @param {string} options.fallback the path for an address that is none
    * @param {(path: string, title: string, view: View) => void} options.show
+   * @param {(path: string, query: URLSearchParams) => void} [options.moved] before a view is told
+   *   of its address
    */
-  constructor({ routes, fallback, show }) {
+  constructor({ routes, fallback, show, moved = () => {} }) {
     this.#routes = routes;
     this.#fallback = fallback;
     this.#show = show;
+    this.#moved = moved;
   }
 
   start() {
@@ -76,6 +82,16 @@ export class Router {
     this.#follow();
   }
 
+  /**
+   * The way to another view, as it was left, with the merchant that is chosen now.
+   * @param {string} path
+   * @returns {string}
+   */
+  href(path) {
+    const merchant = this.#queries.get(this.#path)?.merchant;
+    return formatHash(path, { ...this.#queries.get(path), merchant });
+  }
+
   #follow() {
     const { path, query } = parseHash(location.hash);
     const route = this.#routes[path];
@@ -84,9 +100,14 @@ export class Router {
       this.#follow();
       return;
     }
-    if (path !== this.#path) {
+    this.#queries.set(path, Object.fromEntries(query));
+    const other = path !== this.#path;
+    if (other) {
       this.#view?.leave();
       this.#path = path;
+    }
+    this.#moved(path, query);
+    if (other) {
       this.#view = route.open();
       this.#show(path, route.title, this.#view);
     }

@@ -27,6 +27,8 @@ const THEMES = {
  * @property {import('../state/store.js').Store<import('../state/connection.js').ConnectionState>} connection
  * @property {import('../state/stream.js').Stream} stream
  * @property {import('../state/merchants.js').Merchants} merchants
+ * @property {import('../state/sessions.js').Sessions} sessions
+ * @property {import('../state/health.js').HealthReport} health
  * @property {ReturnType<typeof import('../state/preferences.js').themePreference>} theme
  * @property {import('../elements/toast-stack.js').ToastStack} toasts
  * @property {(changes: Record<string, string | null>) => void} adjust changes the view's address
@@ -44,15 +46,17 @@ export function shell(context, routes) {
   const badge = h('connection-badge');
   const rate = h('rate-line');
   const facts = hubFacts();
+  const choice = merchantChoice(context);
   const links = Object.entries(routes).map(([path, route]) => {
-    return h('a', { class: 'nav-link', href: `#${path}` }, icon(route.icon), route.title);
+    const link = h('a', { class: 'nav-link', href: `#${path}` }, icon(route.icon), route.title);
+    return { path, link };
   });
   const sidebar = h(
     'aside',
     { class: 'sidebar', id: 'sidebar', 'aria-label': 'Dashboard' },
     brand(),
-    merchantChoice(context),
-    h('nav', { 'aria-label': 'Views' }, ...links),
+    choice.element,
+    h('nav', { 'aria-label': 'Views' }, ...links.map(({ link }) => link)),
     h('section', { class: 'sidebar-foot', 'aria-label': 'Hub' }, rate, facts.element),
     account(context),
   );
@@ -94,12 +98,19 @@ export function shell(context, routes) {
       setText(title, routes[path].title);
       actions.replaceChildren(...view.actions);
       main.replaceChildren(view.element);
-      for (const link of links) {
-        const current = link.getAttribute('href') === `#${path}`;
-        if (current) link.setAttribute('aria-current', 'page');
+      for (const { path: target, link } of links) {
+        if (target === path) link.setAttribute('aria-current', 'page');
         else link.removeAttribute('aria-current');
       }
       close();
+    },
+    /**
+     * The address has changed: so have the ways to the other views, and the merchant perhaps.
+     * @param {(path: string) => string} href
+     */
+    moved(href) {
+      for (const { path, link } of links) link.setAttribute('href', href(path));
+      choice.show();
     },
     leave() {
       clearInterval(timer);
@@ -142,6 +153,10 @@ function drawer(sidebar) {
 /** An admin chooses whose events to see; everyone else sees whose they are. */
 function merchantChoice({ session, merchants, stream, adjust }) {
   const box = h('div', { class: 'merchant' });
+  function show() {
+    const select = box.querySelector('select');
+    if (select) select.value = stream.merchantId ?? '';
+  }
   merchants.store.watch(({ list, problem }) => {
     const label = h('label', { class: 'field-label', for: 'merchant', text: 'Merchant' });
     const { role, merchant_id: own } = session.store.value.session ?? {};
@@ -156,11 +171,11 @@ function merchantChoice({ session, merchants, stream, adjust }) {
       h('option', { value: '', text: 'All merchants' }),
       ...options,
     );
-    select.value = stream.merchantId ?? '';
     select.addEventListener('change', () => adjust({ merchant: select.value || null }));
     box.replaceChildren(label, select);
+    show();
   });
-  return box;
+  return { element: box, show };
 }
 
 function hubFacts() {
@@ -202,5 +217,16 @@ function account({ session, theme }) {
       h('span', { text: role }),
     ),
     toggle,
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'icon-button',
+        'aria-label': 'Sign out',
+        title: 'Sign out',
+        onclick: () => session.signOut(),
+      },
+      icon('leave'),
+    ),
   );
 }

@@ -1,13 +1,14 @@
 /**
  * The sign-in view: the link that the hub printed, or a key.
  */
+import { sentenceOf } from '../client/errors.js';
 import { h, icon, setText } from '../elements/dom.js';
 import { brand } from './brand.js';
 
 /**
  * @param {object} context
  * @param {import('../state/session.js').Session} context.session
- * @returns {HTMLElement}
+ * @returns {{ element: HTMLElement, leave: () => void, focus: () => void }}
  */
 export function signInView({ session }) {
   const input = h('input', {
@@ -21,39 +22,54 @@ export function signInView({ session }) {
     required: true,
     'aria-describedby': 'sign-in-problem',
   });
-  const { message } = session.store.value;
-  const problem = h('p', {
-    class: 'form-problem',
-    id: 'sign-in-problem',
-    role: 'alert',
-    text: message,
+  const note = h('p', { class: 'form-note', id: 'sign-in-note', role: 'status' });
+  const title = h('h1', { text: 'Sign in', tabindex: '-1', 'aria-describedby': 'sign-in-note' });
+  const again = h('button', {
+    type: 'button',
+    class: 'button wide',
+    text: 'Try again',
+    onclick: () => session.load(),
   });
-  problem.hidden = message === '';
+  const problem = h('p', { class: 'form-problem', id: 'sign-in-problem', role: 'alert' });
   const submit = h('button', { type: 'submit', class: 'button primary wide', text: 'Sign in' });
+
+  function complain(text) {
+    setText(problem, text);
+    problem.hidden = text === '';
+  }
 
   async function enter(event) {
     event.preventDefault();
     submit.disabled = true;
-    problem.hidden = true;
+    complain('');
     try {
       await session.enter(input.value.trim());
     } catch (error) {
-      setText(problem, error.status === 401 ? 'The hub does not know this key.' : error.message);
-      problem.hidden = false;
+      const unknown = error.status === 401;
+      complain(unknown ? 'The hub does not know this key.' : sentenceOf(error));
       input.select();
     } finally {
       submit.disabled = false;
     }
   }
 
-  return h(
+  // A sign-out may be heard while somebody types the next key: only these lines change.
+  const leave = session.store.watch(({ message, calm, unsure }) => {
+    setText(note, calm ? message : '');
+    note.hidden = note.textContent === '';
+    complain(calm ? '' : message);
+    again.hidden = !unsure;
+  });
+
+  const element = h(
     'main',
     { class: 'sign-in' },
     h(
       'div',
       { class: 'card' },
       brand(),
-      h('h1', { text: 'Sign in' }),
+      title,
+      note,
       h(
         'p',
         { class: 'muted' },
@@ -67,6 +83,7 @@ export function signInView({ session }) {
         input,
         problem,
         submit,
+        again,
       ),
       h(
         'p',
@@ -78,4 +95,5 @@ export function signInView({ session }) {
       ),
     ),
   );
+  return { element, leave, focus: () => title.focus() };
 }

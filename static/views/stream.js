@@ -5,6 +5,7 @@ import '../elements/empty-state.js';
 import '../elements/event-inspector.js';
 import '../elements/event-list.js';
 import '../elements/filter-chips.js';
+import { sentenceOf } from '../client/errors.js';
 import { parsePatterns } from '../client/patterns.js';
 import { h, icon, oncePerFrame, setIcon, setText } from '../elements/dom.js';
 import { counted, grouped } from '../elements/format.js';
@@ -182,7 +183,7 @@ export function streamView(context) {
   const ends = [
     stream.on('change', draw),
     stream.on('problem', (error) =>
-      toasts.say('The filter was refused', { kind: 'problem', detail: error.message }),
+      toasts.say('The filter was refused', { kind: 'problem', detail: sentenceOf(error) }),
     ),
     connection.watch(draw),
     merchants.store.watch(() => list.rename()),
@@ -197,7 +198,6 @@ export function streamView(context) {
       const scope = streamScope(query, session);
       const admin = session.store.value.session?.role === 'admin';
       list.classList.toggle('with-merchants', admin && scope.merchantId === null);
-      stream.filter(scope);
       // At once: the next chip that is pressed adds to those of now.
       chips.show(stream.types, stream.seen);
       list.toTop();

@@ -27,6 +27,13 @@ async def browser(playwright: Playwright, chromium: Path) -> AsyncIterator[Brows
 
 
 @pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[HubProcess]:
+    """A fresh hub without a limit of requests: these tests make more of them than people do."""
+    async with HubProcess(tmp_path, {"HUB_RATE_LIMIT": "off"}) as running:
+        yield running
+
+
+@pytest.fixture
 async def dashboard(browser: Browser, hub: HubProcess) -> AsyncIterator[Dashboard]:
     """The page, opened by nobody yet; whatever goes wrong in it fails the test."""
     context = await browser.new_context(viewport={"width": 1440, "height": 900})

@@ -68,6 +68,31 @@ class Dashboard:
     def inspector(self) -> Locator:
         return self.page.locator("event-inspector")
 
+    @property
+    def sessions(self) -> Locator:
+        return self.page.locator("session-table .session")
+
+    def session(self, text: str) -> Locator:
+        return self.sessions.filter(has_text=text)
+
+    @property
+    def reading(self) -> Locator:
+        """How fresh the sessions or the health are that are shown."""
+        return self.page.locator("reading-status .reading")
+
+    @property
+    def toast(self) -> Locator:
+        return self.page.locator(".toast")
+
+    def panel(self, title: str) -> Locator:
+        """A card of the health view."""
+        return self.page.get_by_role("region", name=title, exact=True)
+
+    def fact(self, panel: str, name: str) -> Locator:
+        """The value beside a name in a card of the health view."""
+        row = self.panel(panel).locator(".panel-facts > div").filter(has_text=name)
+        return row.locator("dd")
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
@@ -80,6 +105,11 @@ class Dashboard:
         await self.page.get_by_label("Key").fill(key or self.hub.admin_key)
         await self.button("Sign in").click()
         await self.live()
+
+    async def open(self, title: str) -> None:
+        """Go to another view by its link."""
+        await self.page.get_by_role("link", name=title, exact=True).click()
+        await expect(self.page.get_by_role("heading", level=1)).to_have_text(title)
 
     async def live(self) -> None:
         # Behind a restart, the wait for the next attempt may be as long as its cap.

@@ -61,7 +61,7 @@ async def test_a_used_link_works_while_the_cookie_holds_and_not_elsewhere(
     await dashboard.page.context.clear_cookies()
     await dashboard.page.goto("about:blank")
     await dashboard.page.goto(link)
-    await expect(dashboard.page.get_by_role("alert")).to_contain_text("link was used")
+    await expect(dashboard.page.get_by_role("alert")).to_contain_text("was used")
 
 
 async def test_a_reload_stays_signed_in(dashboard: Dashboard) -> None:

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { verdictOf } from '../../static/client/codes.js';
+import { closeName, verdictOf } from '../../static/client/codes.js';
 
 const DECISIONS = {
   stop: [1002, 1003, 1007, 1009, 4000, 4001, 4003, 4004, 4005, 4042],
@@ -19,10 +19,16 @@ for (const [next, codes] of Object.entries(DECISIONS)) {
 
 test('new credentials help where the old ones were not accepted', () => {
   const codes = [4000, 4001, 4003, 4004, 4005, 4105].filter((code) => verdictOf(code).credentials);
-  assert.deepEqual(codes, [4001, 4004, 4005]);
+  assert.deepEqual(codes, [4001, 4005]);
 });
 
 test('every code is explained by a sentence, an unknown one by its reason', () => {
   assert.match(verdictOf(4103).message, /too slowly\.$/);
   assert.match(verdictOf(4177, 'tea time').message, /4177: tea time\.$/);
+});
+
+test('a list of closes names each', () => {
+  assert.equal(closeName(4004), 'Removed by an operator');
+  assert.equal(closeName(0), 'Ended in another way');
+  assert.equal(closeName(4999), 'Unknown to this page');
 });

@@ -45,6 +45,33 @@ test('distances in time', () => {
   }
 });
 
+test('bytes', () => {
+  const said = {
+    0: '0 B',
+    999: '999 B',
+    1_000: '1.0 kB',
+    12_345: '12.3 kB',
+    999_499: '999 kB',
+    999_600: '1.0 MB',
+    1_250_000_000: '1.3 GB',
+  };
+  for (const [value, text] of Object.entries(said)) assert.equal(format.bytes(Number(value)), text);
+});
+
+test('durations', () => {
+  const said = { 0.4: '0 s', 59.9: '59 s', 185: '3 min 5 s', 7_800: '2 h 10 min' };
+  assert.equal(format.duration(1e6), '11 d 13 h');
+  for (const [value, text] of Object.entries(said)) {
+    assert.equal(format.duration(Number(value)), text);
+  }
+  assert.deepEqual([0.081, 4.23, 120.4, 1_520].map(format.milliseconds), [
+    '0.08 ms',
+    '4.2 ms',
+    '120 ms',
+    '1.5 s',
+  ]);
+});
+
 test('an event in a line', () => {
   const order = { orderId: 'ORD-1', customerId: 'c', items: [{}, {}], totalAmount: 1_500 };
   assert.equal(

@@ -63,6 +63,8 @@ test('retry-after is read', async () => {
     answer(429, { error: 'Slow down.', code: 'rate_limited' }, { 'retry-after': '30' }),
   );
   await assert.rejects(client.get('/x'), { code: 'rate_limited', retryAfter: 30 });
+  const told = rest(answer(429, { error: 'Slow down.', code: 'rate_limited', retry_after: 7 }));
+  await assert.rejects(told.client.get('/x'), { code: 'rate_limited', retryAfter: 7 });
 });
 
 test('a proxy that answers in HTML is still an error with a sentence', async () => {

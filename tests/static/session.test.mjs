@@ -5,6 +5,7 @@ import { HubError } from '../../static/client/errors.js';
 import { verdictOf } from '../../static/client/codes.js';
 import { watchConnection } from '../../static/state/connection.js';
 import { Merchants } from '../../static/state/merchants.js';
+import { storedMark } from '../../static/state/preferences.js';
 import { SAMPLE_TYPES, sampleData } from '../../static/state/samples.js';
 import { Session } from '../../static/state/session.js';
 import { FakeClock, settled } from './support.mjs';
@@ -83,6 +84,139 @@ test('only the hub itself can say that a session has ended', async () => {
   assert.equal(await new Session(door({ 'GET /api/session': unauthenticated })).holds(), false);
 });
 
+test('a limit is told in words, and asking again may help', async () => {
+  const limited = new HubError('Too many.', { code: 'rate_limited', status: 429, retryAfter: 30 });
+  const session = new Session(door({ 'GET /api/session': limited }));
+  await session.load();
+  const { status, message, unsure } = session.store.value;
+  assert.deepEqual([status, unsure], ['out', true]);
+  assert.match(message, /in 30 s/);
+});
+
+/** Someone signed in, in a browser that remembers an unheard sign-out. */
+async function signedIn(answers) {
+  const rest = door({ 'GET /api/session': SIGNED_IN, ...answers });
+  const clock = new FakeClock();
+  const farewell = storedMark(fakeStorage(), 'mark');
+  const session = new Session(rest, { farewell, clock });
+  await session.load();
+  rest.calls.length = 0;
+  return { session, rest, answers, clock, farewell };
+}
+
+function fakeStorage() {
+  const kept = new Map();
+  return {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => kept.set(key, value),
+    removeItem: (key) => kept.delete(key),
+  };
+}
+
+test('a sign-out ends the session here and at the hub', async () => {
+  const { session, rest, farewell } = await signedIn({ 'DELETE /api/session': {} });
+  const leaving = session.signOut();
+  assert.equal(session.store.value.status, 'out', 'at once');
+  await leaving;
+  assert.deepEqual(rest.calls, [['DELETE', '/api/session', undefined]]);
+  const { message, calm } = session.store.value;
+  assert.deepEqual([message, calm, farewell.set], ['You have signed out.', true, false]);
+});
+
+test('a session that has ended already is signed out of as well', async () => {
+  const { session } = await signedIn({ 'DELETE /api/session': unauthenticated });
+  await session.signOut();
+  assert.equal(session.store.value.message, 'You have signed out.');
+});
+
+test('a sign-out that the hub refuses is no calm matter, and is not repeated', async () => {
+  const forbidden = new HubError('Foreign origin.', { code: 'forbidden', status: 403 });
+  const { session, clock, rest } = await signedIn({ 'DELETE /api/session': forbidden });
+  await session.signOut();
+  clock.pass(600_000);
+  const { status, message, calm } = session.store.value;
+  assert.deepEqual([status, calm, rest.calls.length], ['out', false, 1]);
+  assert.match(message, /not ended the session: Foreign origin\.$/);
+});
+
+test('a sign-out that the hub does not hear says so, and is said again until it does', async () => {
+  const answers = { 'DELETE /api/session': away };
+  const rest = door(answers);
+  const clock = new FakeClock();
+  const farewell = storedMark(fakeStorage(), 'mark');
+  const session = new Session(rest, { farewell, clock });
+  await session.signOut();
+  assert.match(session.store.value.message, /could not be told/);
+  assert.equal(farewell.set, true);
+  answers['DELETE /api/session'] = {};
+  clock.pass(15_000);
+  await settled();
+  assert.equal(session.store.value.message, 'You have signed out.');
+  assert.equal(farewell.set, false);
+  clock.pass(600_000);
+  assert.equal(rest.calls.length, 2);
+});
+
+test('the next page says what the last one could not', async () => {
+  const farewell = { set: true };
+  const rest = door({ 'GET /api/session': SIGNED_IN, 'DELETE /api/session': {} });
+  const session = new Session(rest, { farewell });
+  await session.load();
+  assert.equal(session.store.value.status, 'out');
+  assert.deepEqual(rest.calls, [['DELETE', '/api/session', undefined]]);
+});
+
+test('who signs in anew is not signed out by what was not heard before', async () => {
+  const answers = { 'DELETE /api/session': away, 'POST /api/session': SIGNED_IN };
+  const { session, rest, clock, farewell } = await signedIn(answers);
+  await session.signOut();
+  await session.enter('hub_x');
+  clock.pass(600_000);
+  await settled();
+  assert.equal(session.store.value.status, 'in');
+  assert.equal(farewell.set, false);
+  assert.deepEqual(
+    rest.calls.map(([method]) => method),
+    ['DELETE', 'POST'],
+  );
+});
+
+test('nor is who signs in anew on another page', async () => {
+  const { session, rest, clock, farewell } = await signedIn({ 'DELETE /api/session': away });
+  await session.signOut();
+  farewell.set = false;
+  clock.pass(600_000);
+  assert.equal(rest.calls.length, 1);
+  assert.equal(session.store.value.message, 'You have signed out.');
+});
+
+test('a key that is refused leaves the sign-out to be said', async () => {
+  const answers = { 'DELETE /api/session': away, 'POST /api/session': unauthenticated };
+  const { session, rest, clock } = await signedIn(answers);
+  await session.signOut();
+  await assert.rejects(session.enter('hub_x'));
+  clock.pass(15_000);
+  await settled();
+  assert.equal(rest.calls.at(-1)[0], 'DELETE');
+});
+
+test('a browser that forbids storage remembers for the page', () => {
+  const forbidding = {
+    getItem() {
+      throw new Error('denied');
+    },
+    setItem() {
+      throw new Error('denied');
+    },
+  };
+  for (const storage of [null, forbidding]) {
+    const mark = storedMark(storage, 'mark');
+    assert.equal(mark.set, false);
+    mark.set = true;
+    assert.equal(mark.set, true);
+  }
+});
+
 function connection(answers = { 'GET /api/session': SIGNED_IN }) {
   const session = new Session(door(answers));
   const hub = new Emitter();
@@ -96,8 +230,16 @@ function status(state, fields = {}) {
 
 test('a connection refused for its credentials signs out', () => {
   const { session, hub } = connection();
-  hub.emit('status', status('stopped', { verdict: verdictOf(4001) }));
+  hub.emit('status', status('stopped', { verdict: verdictOf(4001, 'the key was revoked') }));
   assert.equal(session.store.value.status, 'out');
+  assert.equal(session.store.value.message, 'Your session has ended: the key was revoked.');
+});
+
+test('a connection that an operator removed signs nobody out', () => {
+  const { session, hub, store } = connection();
+  hub.emit('status', status('stopped', { verdict: verdictOf(4004) }));
+  assert.equal(session.store.value.status, 'unknown');
+  assert.match(store.value.message, /operator/);
 });
 
 test('another refusal is shown and signs nobody out', () => {
