@@ -69,3 +69,27 @@ def test_relative_links_resolve(page: Path) -> None:
     relative = [target for target in targets if target and not re.match(r"[a-z]+:", target)]
     missing = [target for target in relative if not (page.parent / unquote(target)).exists()]
     assert missing == []
+
+
+# ── security ─────────────────────────────────────────────────────────────────────────────────────
+
+PROMISE = re.compile(
+    r"^\| (?!promise)(?P<promise>[^|-][^|]*) \| (?P<tests>[^|]*`[^|]*) \|$", re.MULTILINE
+)
+PROMISES = {match["promise"]: match["tests"] for match in PROMISE.finditer(read("SECURITY.md"))}
+
+
+def test_security_makes_promises() -> None:
+    assert len(PROMISES) >= 15
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise[:50])
+def test_every_promise_of_security_names_tests_that_exist(promise: str) -> None:
+    named = re.findall(r"`([^`]+)`", PROMISES[promise])
+    assert named
+    for name in named:
+        page, _, function = name.partition("::")
+        assert (ROOT / page).is_file(), name
+        if function:
+            defined = rf"^(async )?def {re.escape(function)}\("
+            assert re.search(defined, read(page), re.MULTILINE), name

@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 from tests.bench.plan import Plan
 from tests.bench.report import Outcome
-from tests.bench.scenarios import fanout, herd, ingest, memory, rate, replay, slow_reader
+from tests.bench.scenarios import (
+    fanout,
+    herd,
+    http_streams,
+    ingest,
+    memory,
+    rate,
+    replay,
+    slow_reader,
+)
 
 Scenario = Callable[[Plan], Outcome]
 
@@ -19,4 +28,5 @@ SCENARIOS: dict[str, Scenario] = {
     "replay": replay.run,
     "herd": herd.run,
     "slow-reader": slow_reader.run,
+    "http-streams": http_streams.run,
 }
