@@ -23,10 +23,13 @@ ifneq ($(filter-out 0 false,$(CI)),)
 SLOW ?= 1
 endif
 ifeq ($(SLOW),1)
-SELECT :=
+QUICK :=
 else
-SELECT := -m "not slow"
+QUICK := not slow and
 endif
+# 5 is pytest's "nothing selected": what ARGS names may be all of one kind.
+PYTEST := $(PY) -m pytest
+OR_NONE := || test $$? -eq 5
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-slow check bench pins stale
@@ -41,7 +44,8 @@ run: $(RUNTIME) ## start the hub (settings come from HUB_* in the environment)
 	@exec $(PY) run.py
 
 test: $(DEV) ## run the tests; SLOW=1 or CI=1 adds the slow ones, ARGS="..." goes to pytest
-	@$(PY) -m pytest $(SELECT) $(ARGS)
+	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "$(QUICK) not alone" $(ARGS) $(OR_NONE)
+	@$(PYTEST) -m "$(QUICK) alone" $(ARGS) $(OR_NONE)
 
 test-slow: ## run every test, the slow ones too
 	@$(MAKE) --no-print-directory test SLOW=1

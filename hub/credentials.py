@@ -1,7 +1,5 @@
 """Where a request carries its credential: the same at the HTTP door and at the socket's."""
 
-import http.cookies
-
 COOKIE = "hub_session"
 SECURE_COOKIE = "__Host-hub_session"
 """The cookie's name on https: the prefix ties it to this host (RFC 6265bis section 4.1.3.2)."""
@@ -17,12 +15,14 @@ def bearer_token(authorization: str | None, api_key: str | None) -> str | None:
 
 
 def session_cookie(header: str | None) -> str | None:
-    """The browser session in a Cookie header, the one of https first."""
-    if header is None:
-        return None
-    try:
-        cookies = http.cookies.SimpleCookie(header)
-    except http.cookies.CookieError:
-        return None
-    found = cookies.get(SECURE_COOKIE) or cookies.get(COOKIE)
-    return None if found is None else found.value
+    """The browser session in a Cookie header, the one of https first.
+
+    A host's cookies are those of all its ports and programs, so that names and values of any kind
+    stand beside it: of others nothing but the separators counts (RFC 6265 section 5.4).
+    """
+    found: dict[str, str] = {}
+    for pair in (header or "").split(";"):
+        name, equals, value = pair.strip(" \t").partition("=")
+        if equals and name in (COOKIE, SECURE_COOKIE):
+            found.setdefault(name, value)
+    return found.get(SECURE_COOKIE, found.get(COOKIE))

@@ -284,7 +284,8 @@ def ratelimit_headers(name: str, quota: Quota) -> list[tuple[bytes, bytes]]:
         name: the policy's name: visible ASCII without quotes and backslashes.
         quota: what `FixedWindows.take` answered.
     """
-    reset, window = math.ceil(quota.reset), math.ceil(quota.window)
+    # A window that has just begun may end an instant too late: the sum of two times is rounded.
+    reset, window = math.ceil(quota.reset - _INSTANT), math.ceil(quota.window)
     headers = [
         (b"ratelimit", f'"{name}";r={quota.remaining};t={reset}'.encode("ascii")),
         (b"ratelimit-policy", f'"{name}";q={quota.limit};w={window}'.encode("ascii")),

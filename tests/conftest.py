@@ -4,12 +4,16 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.databases import database as database
 from tests.support.databases import store as store
 from tests.support.hub_process import LEAKS, LOGS, HubProcess, search_for_secrets
+
+
+ATTACKS = Path(__file__).parent / "attacks"
 
 
 @pytest.fixture
@@ -31,12 +35,28 @@ def chromium() -> Path:
     pytest.skip(reason)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Attacks are measured: they run when nothing else does."""
+    for item in items:
+        if item.path.is_relative_to(ATTACKS):
+            item.add_marker("alone")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Whatever the tests were about: no hub may have written a secret into its log."""
     for log in LOGS:
         search_for_secrets(log)
-    if LEAKS:
+    worker: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if worker is not None:
+        worker["leaks"] = sorted(LEAKS)
+    elif LEAKS:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a process of pytest-xdist has found."""
+    LEAKS.update(getattr(node, "workeroutput", {}).get("leaks", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -61,7 +61,7 @@ async def read(request: Request) -> Response:
     asks for a stream, events follow as they happen, from the log's end without `since`.
     """
     door = asked_for(request) if request.method == "GET" else None
-    stays = door is not None or "wait" in request.query_params
+    stays = door is not None or _waits(request)
     principal = await principal_of(
         request, "streams" if stays else "rest", ticket=request.query_params.get("token")
     )
@@ -82,6 +82,14 @@ async def read(request: Request) -> Response:
             await poll.wait(filter_, found.next, query.wait)
             found = await page.after(found.next)
     return json(found)
+
+
+def _waits(request: Request) -> bool:
+    """Whether it asks for a long poll; what does not fit is refused later."""
+    try:
+        return float(request.query_params.get("wait", 0)) > 0
+    except ValueError:
+        return False
 
 
 def _stream(

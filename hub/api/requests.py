@@ -148,12 +148,16 @@ async def json_body(request: Request) -> Any:
     Raises:
         BadFrame: it is not JSON.
         TooLarge: it has more than 1 MiB.
+        Unauthenticated: the credential ended before the body was whole.
     """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MESSAGE_BYTES:
             raise TooLarge(f"the body has more than the {MESSAGE_BYTES} bytes allowed")
+    if "hub.key" in request.scope:
+        # A body may take its time, and the key behind it be revoked meanwhile.
+        await _principal(request, None)
     if not body:
         raise BadFrame("the body is empty; send JSON")
     return codec.decode_json(bytes(body))

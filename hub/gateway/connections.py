@@ -100,19 +100,18 @@ class Connections:
         Raises:
             RateLimited: its key has as many as it may have.
         """
-        principal = connection.principal
-        held = len(self._by_key.get(principal.key_id, ()))
-        if held >= self._per_key:
-            raise RateLimited(
-                f"this key has {held} connections, which is the limit "
-                "(HUB_CONNECTIONS_PER_KEY); close some, or use another key",
-                retry_after=5.0,
-            )
+        self._check_room(connection.principal.key_id)
         self._by_id[connection.id] = connection
         self._add_key(connection)
 
     def rename(self, connection: Connection, principal: Principal) -> None:
-        """A connection has brought a new credential for the same merchant and role."""
+        """A connection has brought a new credential for the same merchant and role.
+
+        Raises:
+            RateLimited: it is of another key, which has as many as it may have; nothing changed.
+        """
+        if principal.key_id != connection.principal.key_id:
+            self._check_room(principal.key_id)
         self._remove_key(connection)
         connection.principal = principal
         self._add_key(connection)
@@ -132,6 +131,15 @@ class Connections:
         for connection in list(self._by_key.get(key_id, ())):
             if connection.principal.browser == browser:
                 connection.close(CloseCode.NOT_AUTHENTICATED, "signed out")
+
+    def _check_room(self, key_id: str) -> None:
+        held = len(self._by_key.get(key_id, ()))
+        if held >= self._per_key:
+            raise RateLimited(
+                f"this key has {held} connections, which is the limit "
+                "(HUB_CONNECTIONS_PER_KEY); close some, or use another key",
+                retry_after=5.0,
+            )
 
     def _add_key(self, connection: Connection) -> None:
         principal = connection.principal

@@ -14,7 +14,7 @@ import structlog
 from hub.auth import Principal
 from hub.protocol import codec
 from hub.protocol.codes import CloseCode
-from hub.protocol.errors import Forbidden, HubError, Unauthenticated, Unavailable
+from hub.protocol.errors import Forbidden, HubError, RateLimited, Unauthenticated, Unavailable
 from hub.protocol.filters import Filter
 from hub.protocol.frames import (
     Ack,
@@ -299,7 +299,11 @@ class Session:
                 self.refuse(refusal, frame.ref)
                 self._line.close(CloseCode.FORBIDDEN, refusal.message)
             else:
-                self._gateway.connections.rename(self, principal)
+                try:
+                    self._gateway.connections.rename(self, principal)
+                except RateLimited as error:
+                    self.refuse(error, frame.ref)
+                    return
                 if self._publisher is not None:
                     self._publisher.act_as(principal)
                 self.send(Ack(ref=frame.ref, expires_at=principal.expires_at))

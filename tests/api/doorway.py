@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.api.conftest import PEOPLE, World
+from tests.api.conftest import PEOPLE, World, check_problem
 from tests.support.hub_process import HubProcess
-from tests.support.rest import merchant_of, new_key, new_merchant
+from tests.support.rest import Answer, merchant_of, new_key, new_merchant
 
 ALLOWED = "https://panel.example"
 PUBLIC = "https://hub.example:8443"
@@ -51,3 +51,34 @@ def opened(directory: Path, settings: Mapping[str, str] | None = None) -> Iterat
     finally:
         if hub.running:
             asyncio.run(hub.kill())
+
+
+# ── what a page of another origin is told (Fetch Standard, section 3.3) ──────────────────────────
+
+EXPOSED = {"ratelimit", "ratelimit-policy", "retry-after", "location", "x-request-id"}
+"""Header fields that a page may read beside the few it always may."""
+
+
+def listed(answer: Answer, name: str) -> set[str]:
+    return {part.strip().lower() for part in answer.headers[name].split(",")}
+
+
+def check_cors(answer: Answer) -> None:
+    """What an allowed page must be told, so that it sees the answer."""
+    assert answer.headers["access-control-allow-origin"] == ALLOWED
+    assert "origin" in listed(answer, "vary")
+    assert "access-control-allow-credentials" not in answer.headers
+    assert listed(answer, "access-control-expose-headers") >= EXPOSED
+
+
+def without_cors(answer: Answer) -> bool:
+    return not any(name.startswith("access-control-") for name in answer.headers)
+
+
+def check_refused(answer: Answer, *, head: bool = False) -> None:
+    assert answer.status == 403
+    assert without_cors(answer)
+    if not head:
+        detail = str(check_problem(answer, 403, "forbidden")["detail"])
+        assert "HUB_PUBLIC_URL" in detail
+        assert "HUB_ALLOWED_ORIGINS" in detail

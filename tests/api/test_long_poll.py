@@ -12,8 +12,6 @@ from storage.database import Database
 from tests.api.conftest import World, check_problem, pointers
 from tests.gateway.local_hub import prepared, running
 from tests.support.databases import FaultyDatabase, until
-from tests.support.databases import database as database
-from tests.support.databases import store as store
 from tests.support.hub_process import HubProcess
 from tests.support.rest import Answer, HasPort, call, new_key
 from tests.support.ws import Socket, connect

@@ -295,9 +295,9 @@ async def test_a_key_that_is_revoked_while_it_is_first_used(world: World) -> Non
             token, id_ = await new_key(world.hub, admin, "viewer", world.one)
             await asyncio.gather(
                 ask(0, "DELETE", f"/api/keys/{id_}", admin),
-                *(ask(line, "GET", "/api/session", token) for line in (1, 2, 3, 4)),
+                *(ask(line, "GET", "/api/merchants", token) for line in (1, 2, 3, 4)),
             )
-            answer = await ask(1, "GET", "/api/session", token)
+            answer = await ask(1, "GET", "/api/merchants", token)
             assert answer == 401, f"revoked, and still good after attempt {attempt}"
 
 

@@ -14,7 +14,13 @@ ALLOWED = {
     "/": "GET",
     "/healthz": "GET",
     "/readyz": "GET",
-    "/api/session": "GET POST",
+    "/api/session": "GET POST DELETE",
+    "/api/sessions": "GET",
+    "/api/sessions/x": "DELETE",
+    "/api/tickets": "POST",
+    "/health": "GET",
+    "/api/health": "GET",
+    "/metrics": "GET",
     "/api/events": "GET POST",
     "/api/merchants": "GET POST",
     "/api/merchants/x": "GET",
@@ -46,7 +52,7 @@ async def test_another_method_is_405_and_names_all_that_are_allowed(
     "path",
     [
         "/nothing", "/api", "/api/", "/api/events/", "/api/events/1", "/API/events", "/ws/",
-        "/metrics", "/openapi.json", "/api/jobs", "/api/orders", "/static", "/static/",
+        "/metrics/", "/openapi.json", "/api/jobs", "/api/orders", "/static", "/static/",
         "/static/none.js", "/static/client", "/%2e%2e/run.py", "//", "/favicon.ico/x",
     ],
 )  # fmt: skip

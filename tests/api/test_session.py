@@ -217,6 +217,24 @@ async def test_reading_by_cookie_needs_no_origin(world: World) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
+OTHERS = [
+    "theme=dark", "flag", "=value", "a=", 'a={"x": 1}', 'a="open', "a b=c", "[x]=1", "x(y)=1",
+    "expires=1", "path=/x", "$Version=1", "a=é", "é=1", "hub_session_2=x", "xhub_session=x", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("other", OTHERS)
+async def test_cookies_of_other_programs_do_no_harm(world: World, other: str) -> None:
+    """A host's cookies are sent to all of its ports, whoever has set them."""
+    own = cookie_of(await sign_in(world.hub, {"key": world.keys["viewer"]}))
+    for cookie in (f"{other}; {own}", f"{own}; {other}", f"{other};{own};{other}"):
+        headers = {"Cookie": cookie, "Origin": world.hub.url}
+        answer = await call(world.hub, "GET", "/api/events", headers=headers)
+        assert answer.status == 200, cookie
+    async with connect(world.hub, headers={"Cookie": f"x=1; {own}"}, origin=world.hub.url) as page:
+        assert (await page.next())["role"] == "viewer"
+
+
 # ── how often ────────────────────────────────────────────────────────────────────────────────────
 
 

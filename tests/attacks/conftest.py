@@ -45,6 +45,7 @@ def pytest_terminal_summary(
     for report in reports:
         recovery = "never" if report.recovery is None else f"{report.recovery:.1f} s"
         again = " (second run)" if report.runs > 1 else ""
+        again += " (disturbed)" if report.disturbed else ""
         write(
             f"{report.attack.replace('_', ' '):25} {_ms(report.before.p99)} "
             f"{_ms(report.during.p99)} {_ms(report.after.p99)} {recovery:>7} "

@@ -29,12 +29,21 @@ def stopped_readers(target: Target) -> Seen:
     return _stopped(target, 20, 2000)
 
 
-def stopped_streams(target: Target) -> Seen:
-    """200 readers of server-sent events stop reading while a bot publishes at full speed."""
+def _stopped_streams(target: Target, path: str) -> Seen:
     key = f"Authorization: Bearer {target.keys['viewer']}"
-    request = get(target, "/api/events?since=0", key, "Accept: text/event-stream")
+    request = get(target, path, key, "Accept: text/event-stream")
     reader = Plan(request, websocket=False, reads=False, again=False)
     return Attack(target, [_publisher(target, 2000), *[reader] * 200]).run()
+
+
+def stopped_streams(target: Target) -> Seen:
+    """200 readers of server-sent events stop reading while a bot publishes at full speed."""
+    return _stopped_streams(target, "/api/events")
+
+
+def stopped_replays(target: Target) -> Seen:
+    """The same, and each of them asks for the whole log first."""
+    return _stopped_streams(target, "/api/events?since=0")
 
 
 def stopped_pages(target: Target) -> Seen:
@@ -43,11 +52,3 @@ def stopped_pages(target: Target) -> Seen:
     request = get(target, "/api/events?limit=1000&since=0", key)
     reader = Plan(request, websocket=False, reads=False, again=False)
     return Attack(target, [_publisher(target, 2000), *[reader] * 50]).run()
-
-
-def live_streams(target: Target) -> Seen:
-    """As `stopped_streams`, from the log's end on."""
-    key = f"Authorization: Bearer {target.keys['viewer']}"
-    request = get(target, "/api/events", key, "Accept: text/event-stream")
-    reader = Plan(request, websocket=False, reads=False, again=False)
-    return Attack(target, [_publisher(target, 2000), *[reader] * 200]).run()

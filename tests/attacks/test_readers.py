@@ -12,8 +12,9 @@ async def test_followers_that_stop(siege: Siege, attack: str) -> None:
     assert seen.ends["4103"] == 0, seen  # nobody is cut before 30 s
 
 
-async def test_server_sent_events_that_nobody_reads(siege: Siege) -> None:
-    seen = await siege("stopped_streams")
+@pytest.mark.parametrize("attack", ["stopped_streams", "stopped_replays"])
+async def test_server_sent_events_that_nobody_reads(siege: Siege, attack: str) -> None:
+    seen = await siege(attack)
     assert seen.frames["ack"] > 500, seen
 
 

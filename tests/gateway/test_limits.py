@@ -87,6 +87,10 @@ async def test_a_full_hub_says_so_until_somebody_leaves(database: Database) -> N
                     hub, "GET", "/api/events", key=hub.keys["viewer"], headers={"Accept": media}
                 )
                 check_problem(answer, 503, "unavailable", 60)
+            answer = await call(
+                hub, "GET", "/api/events", key=hub.keys["viewer"], query={"wait": 1}
+            )
+            check_problem(answer, 503, "unavailable", 60)
         assert len(gateway) == 5
         assert (await call(hub, "GET", "/api/events", key=hub.keys["viewer"])).status == 200
         await stack.aclose()
@@ -137,7 +141,14 @@ async def test_a_key_has_so_many_connections(database: Database) -> None:
         answer = await call(hub, "GET", "/api/events", key=key, query={"wait": 1, "since": 0})
         check_problem(answer, 429, "rate_limited", 60)
         assert (await call(hub, "GET", "/api/events", key=key)).status == 200
-        assert len(connections) == 3
+        # Nor by bringing the key later; the connection stays with the one that it had.
+        second = await hub.add_key("viewer", "second")
+        async with connect(hub, second) as socket:
+            await socket.next(type="live")
+            for brought, answered in ((key, "error"), (second, "ack")):
+                await socket.send({"type": "auth", "token": brought, "ref": brought[:8]})
+                assert (await socket.next(type=answered))["ref"] == brought[:8]
+        await until(lambda: len(connections) == 3)
         for other in ("merchant", "bot", "admin"):
             async with connect(hub, hub.keys[other]) as socket:
                 assert (await socket.next())["type"] == "connected"
@@ -294,7 +305,7 @@ async def test_who_chooses_no_ids_and_answers_pings_in_turn_keeps_its_order(
                     wait = 0.0
         found = await paged(hub, hub.keys["viewer"], types="custom_a")
         assert [one["data"]["n"] for one in found] == list(range(150))
-        assert refusals > 50
+        assert refusals, "it was never refused, which proves nothing"
 
 
 async def test_an_atomic_batch_behind_a_refused_event_is_told_when_to_come(

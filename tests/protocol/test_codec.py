@@ -468,5 +468,6 @@ def test_errors_have_the_envelope() -> None:
     error = InvalidEvent("no", retry_after=1.5).below("/events/3")
     assert json.loads(codec.encode(codec.error_frame(error, "r", "i"))) == {
         "type": "error", "code": "invalid_event", "message": "no", "retry": False,
-        "ref": "r", "id": "i", "errors": [{"pointer": "/events/3", "message": "no"}],
+        "ref": "r", "id": "i", "retry_after": 1.5,
+        "errors": [{"pointer": "/events/3", "message": "no"}],
     }  # fmt: skip
