@@ -9,7 +9,7 @@ from starlette.responses import Response
 from hub.auth import Principal
 from hub.commands import events
 from hub.gateway.handshake import Wanted, check_start
-from hub.gateway.streams import Poll
+from hub.gateway.polls import Poll
 from hub.protocol import codec
 from hub.protocol.errors import HubError, InvalidParams, TooLarge, Unavailable, invalid
 from hub.protocol.filters import Filter

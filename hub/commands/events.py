@@ -174,11 +174,13 @@ class Pager:
         end = event_log.end
         merchant_id, matches = self._merchant_id, self._filter.matches
         frames: list[msgspec.Raw] = []
+        size = 0
         for entry in event_log.ring.between(cursor, end):
             if (merchant_id is None or entry.merchant_id == merchant_id) and matches(
                 entry.type, entry.subject
             ):
                 frames.append(msgspec.Raw(payload_of(entry.frame)))
-                if len(frames) == self._limit:
+                size += len(entry.frame)
+                if len(frames) == self._limit or size >= events.PAGE_BYTES:
                     return Page(True, frames, event_log.epoch, end, entry.offset, gap)
         return Page(True, frames, event_log.epoch, end, end, gap)

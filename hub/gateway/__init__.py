@@ -7,7 +7,8 @@ opening     from the request to a session, or to the refusal
 session     one authenticated connection: what its frames mean
 subscribing a filter put into force, for sockets and streams
 publishing  events and batches on their way to the log, and their answers
-streams     the log over HTTP: responses that do not end, requests that wait
+streams     the log over HTTP: responses that do not end
+polls       the log over HTTP: requests that wait
 connections who is connected: by session, key and browser
 presence    bots coming and going, as events
 gateway     all of them: admission, heartbeat, slow readers, drain

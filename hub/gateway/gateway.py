@@ -24,7 +24,8 @@ from hub.stream.log import EventLog
 from hub.stream.replay import Replay
 
 from .connections import Connections
-from .streams import Framings, HttpStream, Poll
+from .polls import Poll
+from .streams import Framings, HttpStream
 
 log = structlog.get_logger("hub.gateway")
 

@@ -1,6 +1,7 @@
-"""What a session needs of the socket below it."""
+"""What sessions, streams and polls need of the connection below them."""
 
-from typing import Protocol
+import asyncio
+from typing import Any, Protocol
 
 from hub.stream.reader import Sink
 
@@ -49,3 +50,16 @@ class SocketLine(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and end the connection."""
+
+
+class ResponseLine(Protocol):
+    """What a stream needs of the HTTP connection under it.
+
+    Attributes:
+        writer_listener: told when its buffer is full or has drained, and when it is gone.
+    """
+
+    writer_listener: Any
+
+    @property
+    def transport(self) -> asyncio.Transport: ...

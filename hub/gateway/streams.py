@@ -1,4 +1,4 @@
-"""Following the log over HTTP: a response that does not end, and a request that waits.
+"""Following the log over HTTP: a response that does not end.
 
 A stream is written like a socket: the fan-out writes ready bytes to the transport, the same for
 every stream of one kind, merchant and filter; a full buffer leaves nothing but a cursor. The
@@ -10,24 +10,24 @@ request's own task only waits for the end.
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from hub.auth import Principal
 from hub.protocol import codec
 from hub.protocol.codes import CloseCode
-from hub.protocol.errors import HubError, Unauthenticated, Unavailable
-from hub.protocol.filters import Filter
+from hub.protocol.errors import HubError
 from hub.protocol.frames import Bye, Gap, Live, ServerControl, ServerPing, Subscribed
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms
-from hub.stream.framing import LINES, MARKS, Chunked, EventStream, Framing, chunk
+from hub.stream.framing import LINES, Chunked, EventStream, Framing, chunk
 from hub.stream.reader import Reader
 from storage.errors import StorageError
 
 from .connections import Door, Peer
 from .handshake import Wanted
+from .line import ResponseLine
 from .socket import HIGH_WATER
 from .subscribing import follow
 
@@ -36,23 +36,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("hub.gateway")
 
-_GATHER_SECONDS = 0.02
 _FLUSH_SECONDS = 0.01
 _COME_BACK_MS = (1000, 3000)
 """After how long a browser comes back by itself; a range, so that a herd does not come at once."""
-
-
-class ResponseLine(Protocol):
-    """What a stream needs of the HTTP connection under it.
-
-    Attributes:
-        writer_listener: told when its buffer is full or has drained, and when it is gone.
-    """
-
-    writer_listener: Any
-
-    @property
-    def transport(self) -> asyncio.Transport: ...
 
 
 class Framings:
@@ -281,106 +267,3 @@ def _resume(frame: ServerControl) -> int | None:
         case Gap(resume=offset) | Subscribed(offset=offset, recovered=True) | Live(offset=offset):
             return offset
     return None
-
-
-class Poll:
-    """One request that waits for the first event it would get; a context manager, which holds its
-    place among the connections.
-
-    Args:
-        line: the connection that waits.
-
-    Attributes:
-        reader: its place in the log.
-    """
-
-    door: Door = "poll"
-
-    def __init__(
-        self,
-        gateway: "Gateway",
-        line: ResponseLine,
-        principal: Principal,
-        merchant_id: str | None,
-        peer: Peer,
-    ) -> None:
-        self.id = uuid7()
-        self.principal = principal
-        self.peer = peer
-        self.received = self.sent = self.published = 0
-        self._gateway = gateway
-        self._line = line
-        self._woken = asyncio.Event()
-        self._refusal: HubError | None = None
-        self.reader = Reader(merchant_id, self, lambda frame: None, MARKS)
-
-    def __enter__(self) -> Self:
-        """Take a place among the connections.
-
-        Raises:
-            RateLimited: its key has as many connections as it may have.
-            Unavailable: the hub is shutting down, or full.
-        """
-        gateway = self._gateway
-        gateway.check_room()
-        gateway.connections.add(self)
-        gateway.polls.add(self)
-        self._line.writer_listener = self
-        if self._line.transport.is_closing():  # it left before anybody could be told
-            self.connection_lost()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._line.writer_listener = None
-        self.reader.closed = True
-        self._gateway.fanout.detach(self.reader)
-        self._gateway.polls.discard(self)
-        self._gateway.connections.remove(self)
-
-    async def wait(self, filter_: Filter, cursor: int, seconds: float) -> None:
-        """Return when an event after `cursor` matches, or the time is over.
-
-        Raises:
-            Unauthenticated: its key was revoked or has expired, or the browser signed out.
-            Unavailable: an operator ended it.
-        """
-        reader = self.reader
-        reader.filter = filter_
-        reader.cursor = cursor
-        reader.subscribed = True
-        self._gateway.replay.catch_up(reader)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-        if self._refusal is None and not self._line.transport.is_closing():
-            # One publisher's burst is answered as one page, not as one poll an event.
-            await asyncio.sleep(_GATHER_SECONDS)
-        # Also of one that an event has woken: the last that a revoked key would see is its end.
-        if self._refusal is not None:
-            raise self._refusal
-
-    def write(self, data: bytes) -> None:
-        """There is an event: that is all one needs to know here."""
-        if data:  # a flush of volatile events alone has no marks
-            self._woken.set()
-            self.reader.stalled = True  # one is enough
-
-    def writing_paused(self) -> None:
-        """Nothing is written while it waits."""
-
-    def writing_resumed(self) -> None:
-        """See `writing_paused`."""
-
-    def connection_lost(self) -> None:
-        """The client is gone: nobody waits."""
-        self.close(CloseCode.SHUTTING_DOWN, "")
-
-    def close(self, code: int, reason: str) -> None:
-        """End the wait."""
-        if code == CloseCode.REMOVED:
-            self._refusal = Unavailable(reason, retry_after=5.0)
-        elif code != CloseCode.SHUTTING_DOWN:
-            self._refusal = Unauthenticated(reason)
-        self._woken.set()

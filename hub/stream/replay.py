@@ -238,9 +238,10 @@ class Replay:
         """
         event_log = self._log
         ring = event_log.ring
+        # Retention may have removed what the ring still holds.
         hits = [
             entry.offset
-            for entry in ring.between(ring.first - 1, ring.end)
+            for entry in ring.between(max(ring.first, event_log.oldest) - 1, ring.end)
             if (merchant_id is None or entry.merchant_id == merchant_id)
             and filter_.matches(entry.type, entry.subject)
         ]

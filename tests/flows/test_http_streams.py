@@ -192,6 +192,11 @@ async def test_what_retention_removed_is_announced_on_every_framing(tmp_path: Pa
                 assert [r.id for r in received[:3]] == [
                     f"{epoch}:{n}" if n else "" for n in (0, 20, 21)
                 ]
+            # What is gone is not among the last, though it may still be in memory.
+            async with event_stream(hub, hub.admin_key, "last=10", accept=accept) as stream:
+                received = [await stream.receive() for _ in range(7)]
+            assert received[0].frame["recovered"]
+            assert [r.frame["offset"] for r in received[1:]] == [21, 22, 23, 24, 25, 25]
         began = time.monotonic()
         answer = await call(
             hub, "GET", "/api/events", key=hub.admin_key, query={"since": 7, "wait": 30}
