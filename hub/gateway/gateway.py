@@ -26,6 +26,7 @@ from hub.stream.replay import Replay
 from .connections import Connections
 from .polls import Poll
 from .streams import Framings, HttpStream
+from .turns import Turns
 
 log = structlog.get_logger("hub.gateway")
 
@@ -116,6 +117,7 @@ class Gateway:
         self.proxies = proxies
         self.most = most
         self.partial_bytes = 0
+        self.turns = Turns()
         self.framings = Framings(event_log.epoch)
         self.streams: set[HttpStream] = set()
         self.polls: set[Poll] = set()

@@ -129,7 +129,8 @@ class Publisher:
             try:
                 draft = self._draft(codec.to_publish(value))
             except HubError as error:
-                refused.append(error.below(f"/events/{index}"))
+                if frame.atomic:
+                    refused.append(error.below(f"/events/{index}"))
                 id_ = value.get("id") if isinstance(value, dict) else None
                 entries.append(
                     Entry(id_ if isinstance(id_, str) else None, error=codec.entry_error(error))
@@ -155,9 +156,12 @@ class Publisher:
                 lines = [entry or entry_of(*next(settled)) for entry in entries]
                 reply = codec.encode(Ack(ref=frame.ref, events=lines))
             self._connection.send([reply])
+            self._in_flight -= refusals
             self._settled(drafts, outcomes)
 
-        self._in_flight += len(drafts)
+        # Refused events wait for their place among the answers like the others.
+        refusals = max(1, len(entries)) - len(drafts)
+        self._in_flight += refusals + len(drafts)
         self.taken += len(drafts)
         self._bytes += sum(draft.size for draft in drafts)
         self._log.publish(Publication(drafts, answer, self, atomic=frame.atomic))

@@ -19,6 +19,7 @@ full the session keeps its cursor, and the socket is not read either, which boun
 
 import asyncio
 from collections import deque
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -49,10 +50,16 @@ log = structlog.get_logger("hub.gateway")
 
 HIGH_WATER = 128 * 1024
 """Bytes in the outgoing buffer at which a reader counts as slow."""
-SLICE_FRAMES = 512
-"""Frames that the fast path takes before it gives the loop back."""
-SLICE_BYTES = 8 * 1024
-"""Bytes that the careful reader takes before it gives the loop back."""
+SLICE_SECONDS = 0.002
+"""How long one connection reads before it gives the loop back."""
+SLICE_BYTES = 1024
+"""Bytes that the careful reader takes between two looks at the clock: 170 empty frames."""
+CLOSING_BYTES = 4096
+"""Bytes in which the answer to a close frame is looked for. Behind them the hub hangs up: a flood
+that goes on is not worth parsing."""
+LINGER_SECONDS = 1.0
+"""How long the other side then has to read why."""
+_CHEAP_BYTES = 512
 CLOSE_SECONDS = 5.0
 """How long the other side may take to answer a close frame."""
 PARTIAL_BYTES = 64 * 1024 * 1024
@@ -75,8 +82,8 @@ class Socket(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_barriers", "_barriers_passed", "_careful", "_code", "_control", "_entrance", "_gateway",
-        "_heard", "_held", "_holds", "_messages", "_partial", "_tail", "_timer", "closing",
+        "_barriers", "_barriers_passed", "_careful", "_closed_at", "_code", "_control", "_deaf", "_entrance",
+        "_gateway", "_heard", "_held", "_holds", "_messages", "_partial", "_tail", "_timer", "closing",
         "received", "sent", "session", "slot", "transport",
     )  # fmt: skip
 
@@ -90,6 +97,8 @@ class Socket(asyncio.Protocol):
         self._gateway = gateway
         self._entrance: Entrance | None = Entrance(gateway, self)
         self._code = 0
+        self._deaf = False
+        self._closed_at = 0
         self._control: TokenBucket | None = None
         self._barriers = self._barriers_passed = 0
         self._partial = 0
@@ -109,6 +118,8 @@ class Socket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = True
         self.received += len(data)
+        if self._deaf:
+            return
         if self._entrance is not None and not self._entrance.opened:
             self._entrance.open(data)
         elif self._holds:
@@ -170,21 +181,27 @@ class Socket(asyncio.Protocol):
     def _read(self, data: bytes) -> None:
         if self._tail:
             data, self._tail = self._tail + data, b""
-        if self._careful is None:
-            data = self._read_fast(data)
+        until = perf_counter() + SLICE_SECONDS
+        while data and not self.closing:
+            if self._careful is None:
+                data = self._read_fast(data, until)
+            if data and not self.closing:
+                data = self._read_carefully(data, until)
         if data:
-            self._read_carefully(data)
+            self._closed_at -= len(data)  # it came before the close, but is read behind it
+            self._read_closing(data)
         if self.session is not None:
             self.session.flush()
 
-    def _read_fast(self, data: bytes) -> bytes:
+    def _read_fast(self, data: bytes, until: float) -> bytes:
         """Fast path: take whole text frames off the front; what is left begins at a boundary.
 
         A frame of another kind, or one that is too long for a 16-bit length, is left to the
         careful reader; the beginning of one is kept for the next read (nearly every read of a
-        busy publisher ends inside a frame). A hold stops it between two and keeps the rest.
+        busy publisher ends inside a frame). A hold stops it between two and keeps the rest, and
+        so does the clock, which is looked at behind every fourth frame and behind longer ones.
         """
-        at, end, left = 0, len(data), SLICE_FRAMES
+        at, end, count = 0, len(data), 0
         while end - at > 6 and data[at] == _TEXT:
             size = data[at + 1] - 0x80
             if size < 126:
@@ -205,8 +222,8 @@ class Socket(asyncio.Protocol):
             if self._holds:
                 self._held = data[at:]
                 return b""
-            left -= 1
-            if not left:
+            count += 1
+            if (not count & 3 or size > _CHEAP_BYTES) and perf_counter() > until:
                 self._pause_turn(data[at:])
                 return b""
         rest = data[at:] if at else data
@@ -216,10 +233,13 @@ class Socket(asyncio.Protocol):
         return rest
 
     def _pause_turn(self, rest: bytes) -> None:
-        """Keep what is left of a read for the loop's next turn: the others have this one."""
+        """Keep what is left of a read for a later turn of the loop: the others have this one."""
         self._held = rest
         self._hold(_TURN)
-        asyncio.get_running_loop().call_soon(self._release, _TURN)
+        self._gateway.turns.wait(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._release(_TURN)
 
     def _take(self, payload: bytes) -> None:
         """Take one text message that the fast path read; its bytes may not be UTF-8 yet."""
@@ -239,21 +259,61 @@ class Socket(asyncio.Protocol):
             else:
                 self._entrance.first_frame(payload)
 
-    def _read_carefully(self, data: bytes) -> None:
+    def _read_carefully(self, data: bytes, until: float) -> bytes:
+        """Everything that the fast path leaves; what it may take again, behind a whole frame."""
         careful = self._careful
         if careful is None:
             careful = self._careful = CarefulReader()
-        # Six bytes are a frame here: 256 KiB of them would hold everyone up for half a second.
-        rest = data[SLICE_BYTES:]
-        self._messages += careful.feed(data[:SLICE_BYTES])
+        at, end = 0, len(data)
+        while at < end:
+            piece = data[at : at + SLICE_BYTES]
+            at += len(piece)
+            self._messages += careful.feed(piece)
+            self._take_messages()
+            self._write_out(careful)
+            if careful.failed is not None:
+                self._ended(careful.failed)
+            if self.transport.is_closing():
+                return b""
+            if self.closing:
+                return data[at:]
+            if self._holds:
+                self._held = data[at:]
+                return b""
+            if careful.at_boundary:
+                self._careful = None
+                return data[at:]
+            if at < end and perf_counter() > until:
+                self._pause_turn(data[at:])
+                return b""
+        return b""
+
+    def _read_closing(self, data: bytes) -> None:
+        """Look for the answer to our close frame."""
+        careful = self._careful
+        if careful is None or self.received - self._closed_at > CLOSING_BYTES:
+            self._hang_up()
+            return
+        self._messages += careful.feed(data)
         self._take_messages()
         self._write_out(careful)
-        if careful.failed is not None:
-            self._ended(careful.failed)
-        if not self.closing and not self._messages and careful.at_boundary:
-            self._careful = None
-        if rest and not self.transport.is_closing():
-            self._pause_turn(rest)
+
+    def _hang_up(self) -> None:
+        """Read nothing more; the other side has what was sent, and then the end."""
+        self._deaf = True
+        self._careful = None
+        self._held = self._tail = b""
+        self._messages.clear()
+        loop = asyncio.get_running_loop()
+        # uvloop sends no FIN behind what it has gathered in this turn.
+        loop.call_soon(self._finish)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_later(LINGER_SECONDS, self.abort)
+
+    def _finish(self) -> None:
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
 
     def _take_messages(self) -> None:
         """Take what the careful reader has parsed; a hold keeps the rest."""
@@ -435,6 +495,7 @@ class Socket(asyncio.Protocol):
             return
         self.closing = True
         self._code = code
+        self._closed_at = self.received
         if self.session is not None:
             self.session.end(code)
 

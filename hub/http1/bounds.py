@@ -18,6 +18,9 @@ RETRY_SECONDS = 5.0
 USER_TIMEOUT_SECONDS = 40.0
 """How long sent data may stay unacknowledged before the kernel gives the peer up (tcp(7)). Longer
 than the hub lets a reader stand still, whose window counts here too: the hub tells why it cuts."""
+SEND_BYTES = 256 * 1024
+"""What the kernel may hold for a client (the system doubles it). Left to itself it takes 4 MB from
+each one that stops reading: 200 of them cost the others a second."""
 SLICE_BYTES = 16 * 1024
 """Octets of a chunked body that are parsed before the loop has its turn: a chunk may be one octet,
 and 256 KiB of those would hold everyone up."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from .bounds import USER_TIMEOUT_SECONDS
+from .bounds import SEND_BYTES, USER_TIMEOUT_SECONDS
 
 
 class WriterListener(Protocol):
@@ -39,6 +39,7 @@ def set_socket_options(transport: asyncio.Transport) -> None:
         return
     with contextlib.suppress(OSError):  # it is not TCP
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = round(USER_TIMEOUT_SECONDS * 1000)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

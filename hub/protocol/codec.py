@@ -14,7 +14,7 @@ import msgspec
 from .errors import BadFrame, HubError, InvalidEvent, InvalidParams, invalid
 from .events import locate
 from .frames import CLIENT_CONTROL, ClientFrame, EntryError, Error, Publish, ServerControl
-from .limits import DATA_DEPTH, ID_CHARS
+from .limits import BRACKETS, DATA_DEPTH, ID_CHARS
 
 _publish_decoder = msgspec.json.Decoder(Publish)
 _any_decoder = msgspec.json.Decoder()
@@ -47,6 +47,9 @@ def decode_client(payload: bytes) -> Publish | ClientFrame | None:
     Raises:
         FrameError: with BadFrame, InvalidEvent or InvalidParams inside.
     """
+    if _brackets(payload) > BRACKETS:
+        envelope = _skim(payload)
+        raise FrameError(_too_many_brackets(), _short(envelope.ref), _short(envelope.id))
     # Fast path: nearly every frame is an event, and a Struct decodes it in one pass of C.
     try:
         frame = _publish_decoder.decode(payload)
@@ -70,8 +73,11 @@ def decode_json(payload: bytes) -> Any:
     """Decode any JSON text strictly.
 
     Raises:
-        BadFrame: not UTF-8, not JSON, nested too deep, or a number out of range.
+        BadFrame: not UTF-8, not JSON, nested too deep, a number out of range, or more arrays and
+            objects than a message may have.
     """
+    if _brackets(payload) > BRACKETS:
+        raise _too_many_brackets()
     try:
         payload.decode()
         return _any_decoder.decode(payload)
@@ -145,12 +151,19 @@ def _undecodable(payload: bytes, error: HubError) -> FrameError:
     return FrameError(error, _short(envelope.ref), _short(envelope.id))
 
 
-def _envelope(payload: bytes) -> _Envelope:
+def _skim(payload: bytes) -> _Envelope:
+    """The name of a frame, read without making anything of the rest."""
     try:
         # Skipping a value checks its syntax but not its range or its UTF-8.
         return _envelope_decoder.decode(payload)
     except DECODE_ERRORS:
-        pass  # the next one takes more
+        return _Envelope()
+
+
+def _envelope(payload: bytes) -> _Envelope:
+    envelope = _skim(payload)
+    if envelope.type:
+        return envelope
     try:
         # Python's own parser takes what bots' serializers write beyond JSON: NaN, and half of a
         # surrogate pair.
@@ -158,6 +171,15 @@ def _envelope(payload: bytes) -> _Envelope:
         return msgspec.convert(value, _Envelope)
     except DECODE_ERRORS:
         return _Envelope()
+
+
+def _brackets(payload: bytes) -> int:
+    """How many arrays and objects there may be; 0 for a message too short to have too many."""
+    return payload.count(b"[") + payload.count(b"{") if len(payload) > BRACKETS else 0
+
+
+def _too_many_brackets() -> HubError:
+    return BadFrame(f"a message has {BRACKETS} arrays and objects at most; send it in parts")
 
 
 def _short(text: str | None) -> str | None:
