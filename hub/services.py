@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
+from anyio import to_thread
 
 from hub.addresses import Proxies
 from hub.auth import Authenticator
@@ -39,6 +40,9 @@ class Started(NamedTuple):
     version: str
     at_ms: int
     monotonic: float
+
+
+_FILE_THREADS = 2
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -74,6 +78,9 @@ async def open_services(
     event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
     merchant_ids = await _merchant_ids(database)
     failure: Exception | None = None
+    # Starlette reads files in threads. Each wants the interpreter, which the database's thread then
+    # waits for: 40 of them made a commit take over a second.
+    to_thread.current_default_thread_limiter().total_tokens = _FILE_THREADS
     async with asyncio.TaskGroup() as tasks:
         fanout = FanOut(event_log.end)
         event_log.listener = fanout.enqueue
