@@ -189,10 +189,14 @@ class Authenticator:
         while True:
             lookup = _Lookup(digest)
             self._lookups.append(lookup)
-            while not lookup.done:
-                async with self._reading:
-                    if not lookup.done:
-                        await self._look_up_waiting()
+            try:
+                while not lookup.done:
+                    async with self._reading:
+                        if not lookup.done:
+                            await self._look_up_waiting()
+            finally:
+                if not lookup.done:  # nobody waits for it any more
+                    self._lookups.remove(lookup)
             # Whoever shared the read is woken some turns after it: the key may be forgotten again.
             if lookup.key is None or digest in self._keys:
                 return self._keys.get(digest)

@@ -294,3 +294,30 @@ def ratelimit_headers(name: str, quota: Quota) -> list[tuple[bytes, bytes]]:
         retry_after = max(1, math.ceil(quota.retry_after))
         headers.append((b"retry-after", b"%d" % retry_after))
     return headers
+
+
+class Sample:
+    """Lets so many a second through, and counts the others: for logs under a flood.
+
+    Args:
+        most: a second.
+    """
+
+    def __init__(self, most: int, clock: Clock = monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._since = -math.inf
+        self._count = 0
+        self._unsaid = 0
+
+    def allow(self) -> int | None:
+        """How many were left out since the last one that was let through; None for one more."""
+        now = self._clock()
+        if now - self._since >= 1.0:
+            self._since, self._count = now, 0
+        if self._count == self._most:
+            self._unsaid += 1
+            return None
+        self._count += 1
+        unsaid, self._unsaid = self._unsaid, 0
+        return unsaid

@@ -19,9 +19,7 @@ from starlette.applications import Starlette
 
 from hub.gateway.socket import socket_factory
 from hub.http1 import IDLE_SECONDS, GuardedHttp
-from hub.protocol.errors import Unavailable
 from hub.services import Services
-from hub.stream.log import WriteScope
 
 log = structlog.get_logger("hub.server")
 
@@ -120,14 +118,11 @@ class HubServer(uvicorn.Server):
             connection.shutdown()
         # Streams end with the sockets, after everything that was accepted has reached them.
         streams = services.gateway.streams
-        await _until(lambda: len(self.server_state.tasks) <= len(streams))
+        with contextlib.suppress(TimeoutError):  # a body that never ends must not cost the others
+            async with asyncio.timeout(DRAIN_SECONDS / 2):
+                await _until(lambda: len(self.server_state.tasks) <= len(streams))
 
-        async def nothing(scope: WriteScope) -> None:
-            return None
-
-        # The log answers in order: when this is written, so is everything before it.
-        with contextlib.suppress(Unavailable):
-            await services.log.commit(nothing)
+        await _until(lambda: services.log.idle)
         await _until(lambda: services.fanout.idle)
         services.gateway.close_all()
         await _until(lambda: not len(services.gateway))

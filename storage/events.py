@@ -153,6 +153,7 @@ async def page(
     after: int,
     upto: int,
     limit: int = PAGE_ROWS,
+    page_bytes: int | None = None,
 ) -> EventPage:
     """Read the matching events with `after < offset <= upto`, in order, as far as one page goes.
 
@@ -160,6 +161,7 @@ async def page(
         merchant_id: whose events; None for all (an admin that was not narrowed).
         types, subjects: patterns that must match; None for all.
         limit: most events on the page.
+        page_bytes: bytes of events behind which it ends, 512 KiB if None.
     """
     where, where_params = _scope(merchant_id)
     type_test, type_params = _matching("type", types)
@@ -180,7 +182,7 @@ async def page(
             payload = frame.encode()
             events.append((offset, payload))
             size += len(payload)
-            if len(events) == limit or size >= PAGE_BYTES:
+            if len(events) == limit or size >= (page_bytes or PAGE_BYTES):
                 return EventPage(events, offset)
     return EventPage(events, offset if looked_at == PAGE_ROWS else upto)
 

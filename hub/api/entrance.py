@@ -10,12 +10,13 @@ import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.limits import Quota, ratelimit_headers
+from hub.limits import Quota, Sample, ratelimit_headers
 from hub.origins import foreign
 from hub.protocol.errors import Forbidden, HubError
 from hub.protocol.ids import uuid7
@@ -25,8 +26,12 @@ from . import answers
 
 log = structlog.get_logger("hub.requests")
 
-_REQUEST_ID = re.compile(rb"[0-9A-Za-z._-]{1,64}")
+_REQUEST_ID = re.compile(rb"[0-9A-Za-z._-]{1,40}")
+_SECRET = re.compile(r"[0-9A-Za-z]{40,}")
 _PATH_CHARS = 200
+_REFUSED = frozenset({401, 403, 404, 405, 429})
+_REFUSALS_LOGGED = 20
+"""Lines a second for refused requests: a flood of them must not fill the disk."""
 
 Observe = Callable[[str, str, int, float], None]
 """Told of each request: method, route, status, seconds."""
@@ -55,6 +60,7 @@ class Entrance:
         self._app = app
         self._services = services
         self._observe = observe
+        self._refusals = Sample(_REFUSALS_LOGGED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,10 +110,14 @@ class Entrance:
             seconds = time.perf_counter() - begun
             route = getattr(scope.get("route"), "path", "other")
             self._observe(scope["method"], route, status, seconds)
+            unsaid = self._refusals.allow() if status in _REFUSED else 0
             level = log.info if scope["path"].startswith("/api/") else log.debug
+            if unsaid is None:
+                level = log.debug
+            more = {"suppressed": unsaid} if unsaid else {}
             level(
                 "request", method=scope["method"], path=_path(scope), status=status,
-                ms=round(seconds * 1000, 2), address=address, key=scope.get("hub.key"),
+                ms=round(seconds * 1000, 2), address=address, key=scope.get("hub.key"), **more,
             )  # fmt: skip
             structlog.contextvars.unbind_contextvars("request")
 
@@ -123,5 +133,9 @@ def _counted(scope: Scope) -> list[tuple[bytes, bytes]]:
 
 def _path(scope: Scope) -> str:
     """The path as it was sent, percent-encoded: decoded, it could forge lines on a terminal."""
-    path: bytes = scope["raw_path"]
-    return path[:_PATH_CHARS].decode("latin-1")
+    raw: bytes = scope["raw_path"]
+    path = raw.decode("latin-1")
+    # A key in a path is a mistake, and may be written in many ways; no id of ours is so long.
+    if _SECRET.search(unquote(path)):
+        path = quote(_SECRET.sub("***", unquote(path)), safe="/*")
+    return path[:_PATH_CHARS]

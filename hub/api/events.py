@@ -11,7 +11,7 @@ from hub.commands import events
 from hub.gateway.handshake import Wanted, check_start
 from hub.gateway.polls import Poll
 from hub.protocol import codec
-from hub.protocol.errors import HubError, InvalidParams, TooLarge, Unavailable, invalid
+from hub.protocol.errors import BadFrame, HubError, InvalidParams, TooLarge, Unavailable, invalid
 from hub.protocol.filters import Filter
 from hub.protocol.frames import Entry, EntryError, Last, Offset
 from hub.protocol.limits import BATCH_EVENTS, PAGE_EVENTS, WAIT_SECONDS
@@ -62,6 +62,8 @@ async def read(request: Request) -> Response:
     """
     door = asked_for(request) if request.method == "GET" else None
     stays = door is not None or _waits(request)
+    if stays and not {"content-length", "transfer-encoding"}.isdisjoint(request.headers):
+        raise BadFrame("a request that stays has no body: nobody would read it")
     principal = await principal_of(
         request, "streams" if stays else "rest", ticket=request.query_params.get("token")
     )

@@ -47,5 +47,7 @@ def _is_local(request: Request) -> bool:
     return (
         peer is not None
         and is_loopback(peer.host)
+        and is_loopback(request.url.hostname or "")  # a foreign name that was bound to loopback
         and not any(name in request.headers for name in _FORWARDED)
+        and not any(name.startswith("x-forwarded-") for name in request.headers)
     )

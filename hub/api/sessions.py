@@ -41,8 +41,7 @@ async def list_(request: Request) -> Response:
     principal = await principal_of(request)
     services = services_of(request)
     query = query_of(request, ListOf)
-    found = sessions.list_(services, principal, query.merchant_id, query.after, query.limit)
-    next_ = found[-1].id if len(found) == query.limit else None
+    found, next_ = sessions.list_(services, principal, query.merchant_id, query.after, query.limit)
     return json(Sessions(True, found, len(found), next_, services.log.epoch, services.log.end))
 
 

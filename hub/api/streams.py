@@ -15,6 +15,7 @@ from hub.protocol.errors import InvalidParams, invalid
 
 from .requests import peer_of, services_of
 
+_ACCEPT_CHARS = 1024
 END_SECONDS = 5.0
 """How long the last bytes of a stream may take."""
 _MEDIA_TYPES = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}
@@ -24,10 +25,13 @@ _LAST_EVENT_ID = re.compile(r"([A-Za-z0-9_-]{1,32}):([0-9]{1,16})")
 
 def asked_for(request: Request) -> Literal["sse", "ndjson"] | None:
     """The stream that `Accept` prefers over JSON (RFC 9110 section 12.5.1), or None."""
+    accepted = ", ".join(request.headers.getlist("accept"))[:_ACCEPT_CHARS].lower()
+    if "event-stream" not in accepted and "ndjson" not in accepted:
+        return None
     best: Literal["sse", "ndjson"] | None = None
     weight = 0.0
-    for part in ",".join(request.headers.getlist("accept")).split(","):
-        media, *params = (piece.strip().lower() for piece in part.split(";"))
+    for part in accepted.split(","):
+        media, *params = (piece.strip() for piece in part.split(";"))
         quality = next((_weight(p[2:]) for p in params if p.startswith("q=")), 1.0)
         if quality <= weight:
             continue

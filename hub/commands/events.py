@@ -53,18 +53,20 @@ async def publish(
             lines.append(None)
         except HubError as error:
             lines.append(error)
-    outcomes = iter(zip(drafts, await _append(services, drafts), strict=True))
+    outcomes = iter(
+        zip(drafts, await _append(services, actor.merchant_id or actor.key_id, drafts), strict=True)
+    )
     return [line or _line(*next(outcomes)) for line in lines]
 
 
-async def _append(services: Services, drafts: list[Draft]) -> list[Outcome]:
+async def _append(services: Services, lane: str, drafts: list[Draft]) -> list[Outcome]:
     future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
     def answer(outcomes: list[Outcome]) -> None:
         if not future.done():
             future.set_result(outcomes)
 
-    services.log.publish(Publication(drafts, answer))
+    services.log.publish(Publication(drafts, answer, lane=lane))
     return await future
 
 

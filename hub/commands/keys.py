@@ -38,6 +38,11 @@ async def create(
             raise invalid(InvalidParams, "/expires_at", str(error)) from None
         if parse_ms(expires_at) <= now_ms:
             raise invalid(InvalidParams, "/expires_at", "this time is past")
+    if actor.expires_ms is not None and (
+        expires_at is None or parse_ms(expires_at) > actor.expires_ms
+    ):
+        message = f"a key that expires makes none that outlive it: {actor.expires_at} at the latest"
+        raise invalid(InvalidParams, "/expires_at", message)
     token = new_token(role)
     key = ApiKey(
         id=uuid7(), merchant_id=merchant_id, role=role, name=name, prefix=visible_prefix(token),

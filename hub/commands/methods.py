@@ -88,8 +88,8 @@ async def _revoke_key(services: Services, actor: Principal, params: ById) -> Res
 
 
 async def _list_sessions(services: Services, actor: Principal, params: ListOf) -> Result:
-    found = sessions.list_(services, actor, params.merchant_id, params.after, params.limit)
-    return page("sessions", found, params.limit), services.log.end
+    found, next_ = sessions.list_(services, actor, params.merchant_id, params.after, params.limit)
+    return {"sessions": found, "count": len(found), "next": next_}, services.log.end
 
 
 async def _disconnect(services: Services, actor: Principal, params: ById) -> Result:

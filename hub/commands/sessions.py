@@ -11,6 +11,12 @@ from hub.protocol.errors import Forbidden, NotFound
 from hub.protocol.times import format_ms
 from hub.services import Services
 
+_PAGE_BYTES = 128 * 1024
+"""A page ends behind so many bytes: filters may be long."""
+_RECORD_BYTES = 500
+_PAGE = 200
+"""Most connections on a page: it is made in one turn of the loop, 20 µs each."""
+
 
 class SessionRecord(Struct):
     """One connection, as operators see it.
@@ -46,8 +52,9 @@ class SessionRecord(Struct):
 
 def list_(
     services: Services, actor: Principal, merchant_id: str | None, after: str, limit: int
-) -> list[SessionRecord]:
-    """A page of connections by id, which is the order in which they came.
+) -> tuple[list[SessionRecord], str | None]:
+    """A page of connections by id, which is the order in which they came, and the `after` of the
+    next one.
 
     Raises:
         Forbidden: the actor may not see these connections.
@@ -62,7 +69,17 @@ def list_(
         for connection in services.gateway.connections
         if connection.id > after and _is_of(connection, scope, actor)
     )
-    return [_record(services, connection) for connection in islice(found, limit)]
+    limit = min(limit, _PAGE)
+    page: list[SessionRecord] = []
+    size = 0
+    for connection in islice(found, limit):
+        page.append(_record(services, connection))
+        size += _RECORD_BYTES + sum(map(len, page[-1].types or ()))
+        size += sum(map(len, page[-1].subjects or ()))
+        if size >= _PAGE_BYTES:
+            break
+    more = len(page) == limit or size >= _PAGE_BYTES
+    return page, page[-1].id if more else None
 
 
 def disconnect(services: Services, actor: Principal, id_: str) -> None:

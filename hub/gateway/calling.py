@@ -59,6 +59,7 @@ class Caller:
             # An admin that is narrowed to one merchant acts for this one.
             actor = structs.replace(actor, merchant_id=session.reader.merchant_id)
         try:
+            await self._gateway.turns.turn()
             result, offset = await self._gateway.commands(actor, frame)
         except HubError as error:
             session.refuse(error, frame.ref)

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+import structlog
 
 from hub.auth import Principal
 from hub.protocol.codes import CloseCode
@@ -13,6 +15,8 @@ from hub.stream.reader import Reader
 from .presence import Presence
 
 Door = Literal["websocket", "sse", "ndjson", "poll"]
+
+log = structlog.get_logger("hub.gateway")
 
 _TIMER_SECONDS = 24 * 3600.0
 """The loop's timers are for days at the most; a later end is looked at again then."""
@@ -60,6 +64,16 @@ class Connection(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """End it, and tell the other side why."""
+
+    def abort(self) -> None:
+        """Cut it."""
+
+
+class _CanBeCut(Protocol):
+    def abort(self) -> None: ...
+
+
+_C = TypeVar("_C", bound=_CanBeCut)
 
 
 class Connections:
@@ -123,14 +137,14 @@ class Connections:
 
     def close_key(self, key_id: str) -> None:
         """End everything that a revoked key, its tickets and its browsers have open."""
-        for connection in list(self._by_key.get(key_id, ())):
-            connection.close(CloseCode.NOT_AUTHENTICATED, "the key was revoked")
+        code, reason = CloseCode.NOT_AUTHENTICATED, "the key was revoked"
+        each(self._by_key.get(key_id, ()), lambda connection: connection.close(code, reason))
 
     def close_browser(self, browser: str, key_id: str) -> None:
         """End everything that a browser has open that signed out."""
-        for connection in list(self._by_key.get(key_id, ())):
-            if connection.principal.browser == browser:
-                connection.close(CloseCode.NOT_AUTHENTICATED, "signed out")
+        code, reason = CloseCode.NOT_AUTHENTICATED, "signed out"
+        found = [c for c in self._by_key.get(key_id, ()) if c.principal.browser == browser]
+        each(found, lambda connection: connection.close(code, reason))
 
     def _check_room(self, key_id: str) -> None:
         held = len(self._by_key.get(key_id, ()))
@@ -174,6 +188,16 @@ class Connections:
         self._expiry[connection] = asyncio.get_running_loop().call_later(
             min(left, _TIMER_SECONDS), self._watch_expiry, connection
         )
+
+
+def each(connections: Iterable[_C], act: Callable[[_C], None]) -> None:
+    """Do something with each of these; one that cannot take it is cut and keeps none from it."""
+    for connection in list(connections):
+        try:
+            act(connection)
+        except Exception:
+            log.exception("a connection could not be told; it is cut")
+            connection.abort()
 
 
 def _is_bot(connection: Connection) -> bool:

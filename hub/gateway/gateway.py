@@ -5,6 +5,7 @@ import fcntl
 import sys
 import termios
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog
 from hub.stream.replay import Replay
 
-from .connections import Connections
+from .connections import Connections, each
 from .polls import Poll
 from .streams import Framings, HttpStream
 from .turns import Turns
@@ -31,6 +32,8 @@ from .turns import Turns
 log = structlog.get_logger("hub.gateway")
 
 _CODES = frozenset(CloseCode)
+STALLED = 512
+"""Connections that may stand with a full buffer at once, of up to 200 KB each."""
 SLOW_SECONDS = 30
 """How long a full buffer may stand still before its connection is cut."""
 _SPREAD_MS_PER_CONNECTION = 2
@@ -87,7 +90,8 @@ class Gateway:
     Attributes:
         connections: the authenticated ones.
         streams, polls: those of HTTP.
-        partial_bytes: what is held of messages that are not whole.
+        partial_bytes, partial_bytes_of: what is held of messages that are not whole, in all and by
+            key; the empty one is for who has not said who it is.
         commands: carries out calls; set by what knows the commands.
     """
 
@@ -117,6 +121,7 @@ class Gateway:
         self.proxies = proxies
         self.most = most
         self.partial_bytes = 0
+        self.partial_bytes_of: Counter[str] = Counter()
         self.turns = Turns()
         self.framings = Framings(event_log.epoch)
         self.streams: set[HttpStream] = set()
@@ -196,8 +201,15 @@ class Gateway:
 
     def stalled(self, line: Line) -> None:
         """A connection's outgoing buffer is full."""
-        if line in self._lines:
-            self._stalled[line] = (_unsent(line), time.monotonic())
+        if line not in self._lines:
+            return
+        self._stalled[line] = (_unsent(line), time.monotonic())
+        if len(self._stalled) > STALLED:
+            # The longest of them: who has just begun may drain in a moment.
+            log.warning("too many slow readers, the first of them is cut")
+            first = next(iter(self._stalled))
+            first.close(CloseCode.SLOW_CONSUMER, "too many slow readers at once")
+            first.abort()
 
     def drained(self, line: Line) -> None:
         """A connection's outgoing buffer has room again."""
@@ -209,9 +221,10 @@ class Gateway:
             await asyncio.sleep(1.0)
             self._cut_slow(time.monotonic())
             self._beat = (self._beat + 1) % HEARTBEAT_SECONDS
-            now_ms = time.time_ns() // 1_000_000
-            for line in list(self._beats[self._beat]):
-                line.beat(now_ms)
+            self._beat_all(self._beats[self._beat], time.time_ns() // 1_000_000)
+
+    def _beat_all(self, lines: set[Line], now_ms: int) -> None:
+        each(lines, lambda line: line.beat(now_ms))
 
     def _cut_slow(self, now: float) -> None:
         for line, (size, since) in list(self._stalled.items()):
@@ -232,25 +245,21 @@ class Gateway:
         self.draining = True
         latest = 500 + _SPREAD_MS_PER_CONNECTION * len(self._lines)
         payload = codec.encode(Bye(CloseCode.SHUTTING_DOWN, "shutting down", (100, latest)))
-        for line in list(self._lines):
-            line.bye(payload)
+        each(self._lines, lambda line: line.bye(payload))
         for poll in list(self.polls):
             poll.close(CloseCode.SHUTTING_DOWN, "shutting down")
 
     def stop_reading(self) -> None:
         """Take no further frames, so that what is in flight comes to an end."""
-        for line in list(self._lines):
-            line.stop_reading()
+        each(self._lines, lambda line: line.stop_reading())
 
     def close_all(self) -> None:
         """Close every connection (4200)."""
-        for line in list(self._lines):
-            line.close(CloseCode.SHUTTING_DOWN, "shutting down")
+        each(self._lines, lambda line: line.close(CloseCode.SHUTTING_DOWN, "shutting down"))
 
     def cut_all(self) -> None:
         """Cut what has not closed by itself."""
-        for line in list(self._lines):
-            line.abort()
+        each(self._lines, lambda line: line.abort())
 
 
 async def _logged(work: Coroutine[Any, Any, None]) -> None:

@@ -51,6 +51,9 @@ class SocketLine(Protocol):
     def close(self, code: int, reason: str) -> None:
         """Send a close frame and end the connection."""
 
+    def abort(self) -> None:
+        """Cut the connection."""
+
 
 class ResponseLine(Protocol):
     """What a stream needs of the HTTP connection under it.
@@ -63,3 +66,7 @@ class ResponseLine(Protocol):
 
     @property
     def transport(self) -> asyncio.Transport: ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing can be written any more."""

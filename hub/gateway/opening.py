@@ -8,6 +8,7 @@ wrong keys is looked at before it, which costs the hub half.
 import asyncio
 import math
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,7 +42,7 @@ class Entrance:
     """One socket until it has a session.
 
     Attributes:
-        opened: whether the opening request has been read.
+        opened: whether the opening request has arrived.
     """
 
     __slots__ = ("_gateway", "_opening", "_peer", "_socket", "_timer", "opened")
@@ -56,7 +57,6 @@ class Entrance:
 
     def open(self, data: bytes) -> None:
         """Answer the opening request. uvicorn hands it on whole, rebuilt from what it parsed."""
-        self.opened = True
         server = ServerProtocol()  # with no extensions: no compression, see RFC 7692
         server.receive_data(data)
         request = next((e for e in server.events_received() if isinstance(e, Request)), None)
@@ -113,6 +113,7 @@ class Entrance:
 
     def _accept(self, server: ServerProtocol, request: Request) -> None:
         server.send_response(server.accept(request))
+        self._socket.upgraded = True
         transport = self._socket.transport
         transport.write(b"".join(server.data_to_send()))
         if server.handshake_exc is not None:
@@ -135,7 +136,7 @@ class Entrance:
         )
         if error.retry_after is not None:
             headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-        response = Response(error.code.status, error.code.name.title(), headers, body)
+        response = Response(error.code.status, HTTPStatus(error.code.status).phrase, headers, body)
         self._socket.closing = True
         self._socket.transport.write(response.serialize())
         self._socket.transport.close()
@@ -157,21 +158,16 @@ class Entrance:
             if isinstance(error, Unauthenticated):
                 code = CloseCode.NOT_AUTHENTICATED
                 wrong = self._wrong_keys(1)
-                if unanswered is not None:
+                if not wrong.allowed:
                     gateway.quotas.refused["wrong_keys"] += 1
+                    code = CloseCode.RATE_LIMITED
                     error = RateLimited(
                         "too many wrong keys from this address; wait", retry_after=wrong.reset
                     )
-            if unanswered is not None:
-                self._refuse(error)
-            else:
-                self._turn_away(error, ref, code)
+            self._turn_away(error, ref, code)
         except StorageError:
             unavailable = Unavailable("the database did not answer; come back in a moment")
-            if unanswered is not None:
-                self._refuse(unavailable)
-            else:
-                self._turn_away(unavailable, ref, CloseCode.INTERNAL)
+            self._turn_away(unavailable, ref, CloseCode.INTERNAL)
         except Exception:
             log.exception("authentication failed")
             self._turn_away(HubError("the hub failed; it was logged"), ref, CloseCode.INTERNAL)
@@ -186,17 +182,25 @@ class Entrance:
     def _begin(
         self, principal: Principal, merchant_id: str | None, opening: Opening, ref: str | None
     ) -> None:
+        if self._socket.closing:
+            return
         session = Session(self._gateway, self._socket, principal, merchant_id, self._peer)
         try:
             self._gateway.connections.add(session)
         except RateLimited as error:
             self._turn_away(error, ref, CloseCode.TOO_MANY_CONNECTIONS)
             return
+        if self._socket.closing:  # it has expired at this very moment
+            self._gateway.connections.remove(session)
+            return
         self.end()
         self._socket.begin(session)
         session.start(opening)
 
     def _turn_away(self, error: HubError, ref: str | None, code: CloseCode) -> None:
+        if not self._socket.upgraded:
+            self._refuse(error)
+            return
         self._socket.send([codec.encode(codec.error_frame(error, ref))])
         self._socket.close(code, error.message)
 

@@ -63,7 +63,7 @@ class Poll:
         gateway.connections.add(self)
         gateway.polls.add(self)
         self._line.writer_listener = self
-        if self._line.transport.is_closing():  # it left before anybody could be told
+        if self._line.lost:  # it left before anybody could be told
             self.connection_lost()
         return self
 
@@ -91,7 +91,7 @@ class Poll:
                 await self._woken.wait()
         except TimeoutError:
             return
-        if self._refusal is None and not self._line.transport.is_closing():
+        if self._refusal is None and not self._line.lost:
             # One publisher's burst is answered as one page, not as one poll an event.
             await asyncio.sleep(_GATHER_SECONDS)
         # Also of one that an event has woken: the last that a revoked key would see is its end.
@@ -113,6 +113,10 @@ class Poll:
     def connection_lost(self) -> None:
         """The client is gone: nobody waits."""
         self.close(CloseCode.SHUTTING_DOWN, "")
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._line.transport.abort()
 
     def close(self, code: int, reason: str) -> None:
         """End the wait."""

@@ -28,6 +28,8 @@ from hub.stream.append import Outcome, RefusedWithBatch
 from hub.stream.log import EventLog, Publication
 
 _GATHERED = 256
+_PRESSED_EVENTS = 64
+_PRESSED_BYTES = 64 * 1024
 GIVEN_UP_SECONDS = 5.0
 """How long a client that chose its ids may take to send the first refused event again, from when
 it may."""
@@ -94,9 +96,19 @@ class Publisher:
         """Events that wait for their commit."""
         return self._in_flight + len(self._drafts)
 
+    @property
+    def _lane(self) -> str:
+        """Merchants take turns at the log; admins do so by their key."""
+        return self._principal.merchant_id or self._principal.key_id
+
     def _bound(self) -> None:
         """Have no more read while too much waits for its commit."""
-        if self.in_flight >= IN_FLIGHT_EVENTS or self._bytes >= IN_FLIGHT_BYTES:
+        count, size = self.in_flight, self._bytes
+        if (
+            count >= IN_FLIGHT_EVENTS
+            or size >= IN_FLIGHT_BYTES
+            or (self._log.pressed and (count >= _PRESSED_EVENTS or size >= _PRESSED_BYTES))
+        ):
             self._connection.hold()
 
     def publish(self, frame: Publish) -> None:
@@ -122,6 +134,8 @@ class Publisher:
                 more than its key may publish.
         """
         self.flush()
+        if self._principal.role == "viewer":
+            raise read_only()  # before its events cost anything
         entries: list[Entry | None] = []
         drafts: list[Draft] = []
         refused: list[HubError] = []
@@ -164,7 +178,7 @@ class Publisher:
         self._in_flight += refusals + len(drafts)
         self.taken += len(drafts)
         self._bytes += sum(draft.size for draft in drafts)
-        self._log.publish(Publication(drafts, answer, self, atomic=frame.atomic))
+        self._log.publish(Publication(drafts, answer, self, atomic=frame.atomic, lane=self._lane))
         self._bound()
 
     def flush(self) -> None:
@@ -175,7 +189,7 @@ class Publisher:
         self._drafts, self._refs = [], []
         self._in_flight += len(drafts)
         self.taken += len(drafts)
-        self._log.publish(Publication(drafts, self._answerer(drafts, refs), self))
+        self._log.publish(Publication(drafts, self._answerer(drafts, refs), self, lane=self._lane))
 
     def act_as(self, principal: Principal) -> None:
         """Sign what follows with a new key of the same merchant and role."""
@@ -254,7 +268,11 @@ class Publisher:
         if begins and outcomes and isinstance(outcomes[0], Unavailable):
             first = drafts[0].id if drafts[0].chosen else None
             self._refuse_behind(_Refusal(first, _behind))
-        if self.in_flight < IN_FLIGHT_EVENTS // 2 and self._bytes < IN_FLIGHT_BYTES // 2:
+        count, size = self.in_flight, self._bytes
+        if self._log.pressed:
+            if count < _PRESSED_EVENTS // 2 and size < _PRESSED_BYTES // 2:
+                self._connection.resume()
+        elif count < IN_FLIGHT_EVENTS // 2 and size < IN_FLIGHT_BYTES // 2:
             self._connection.resume()
 
     def _refuse_behind(self, refusal: "_Refusal") -> None:
@@ -322,7 +340,7 @@ def check_may_publish(
         InvalidParams: there is no such merchant.
     """
     if principal.role == "viewer":
-        raise Forbidden("a viewer's key reads only; publish with a merchant, bot or admin key")
+        raise read_only()
     if own is not None and merchant_id != own:
         raise Forbidden(
             f"/merchant_id: this connection publishes for {own} alone; leave merchant_id out",
@@ -330,6 +348,11 @@ def check_may_publish(
         )
     if merchant_id not in merchants:
         raise invalid(InvalidParams, "/merchant_id", f"no merchant has the id {merchant_id[:64]!r}")
+
+
+def read_only() -> Forbidden:
+    """The refusal of a viewer's events."""
+    return Forbidden("a viewer's key reads only; publish with a merchant, bot or admin key")
 
 
 def entry_of(draft: Draft, outcome: Outcome) -> Entry:

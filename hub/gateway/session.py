@@ -200,6 +200,10 @@ class Session:
         """Send a close frame and end the connection."""
         self._line.close(code, reason)
 
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._line.abort()
+
     @property
     def received(self) -> int:
         return self._line.received

@@ -13,6 +13,7 @@ full the session keeps its cursor, and the socket is not read either, which boun
     IN_FLIGHT   half of the events in flight have been committed
     BUSY        the frame at hand (auth, subscribe with last) is done
     TURN        the loop has been around once
+    OPENING     its request has had its turn
     CALLS       one of many calls at once has been answered
     DRAINING    for good: the hub is shutting down
 """
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("hub.gateway")
 
-HIGH_WATER = 128 * 1024
+HIGH_WATER = 64 * 1024
 """Bytes in the outgoing buffer at which a reader counts as slow."""
 SLICE_SECONDS = 0.002
 """How long one connection reads before it gives the loop back."""
@@ -65,9 +66,11 @@ CLOSE_SECONDS = 5.0
 PARTIAL_BYTES = 64 * 1024 * 1024
 """Bytes of unfinished messages that the hub holds for all connections together; beyond them those
 that bring more are closed (4101)."""
+PARTIAL_BYTES_OF_KEY = 16 * 1024 * 1024
+"""The same for the connections of one key, and for those that have not said who they are."""
 _SMALL_PARTIAL = 16 * 1024
 
-_STALLED, _IN_FLIGHT, _BUSY, _TURN, _DRAINING, _CALLS = 1, 2, 4, 8, 16, 32
+_STALLED, _IN_FLIGHT, _BUSY, _TURN, _DRAINING, _CALLS, _OPENING = 1, 2, 4, 8, 16, 32, 64
 _CONTROL = Rate(CONTROL_RATE, 1.0)
 _TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
 _BARRIER = b"barrier"
@@ -77,20 +80,23 @@ class Socket(asyncio.Protocol):
     """One connection to `/ws`. uvicorn makes it and hands it the opening request.
 
     Attributes:
+        upgraded: whether the request has been answered, so that frames may be written.
         received, sent: bytes since it was opened; events to follow are counted by their reader.
         slot: its place among the heartbeats.
     """
 
     __slots__ = (
-        "_barriers", "_barriers_passed", "_careful", "_closed_at", "_code", "_control", "_deaf", "_entrance",
-        "_gateway", "_heard", "_held", "_holds", "_messages", "_partial", "_tail", "_timer", "closing",
-        "received", "sent", "session", "slot", "transport",
+        "_barriers", "_barriers_passed", "_careful", "_closed_at", "_code", "_control", "_deaf",
+        "_entrance", "_gateway", "_heard", "_held", "_holds", "_messages", "_partial",
+        "_partial_of", "_tail", "_timer", "closing", "received", "sent", "session", "slot",
+        "transport", "upgraded",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway") -> None:
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.session: Session | None = None
         self.closing = False
+        self.upgraded = False
         self.received = self.sent = 0
         self.slot = -1
         self._heard = True
@@ -102,6 +108,7 @@ class Socket(asyncio.Protocol):
         self._control: TokenBucket | None = None
         self._barriers = self._barriers_passed = 0
         self._partial = 0
+        self._partial_of = ""
         self._careful: CarefulReader | None = None
         self._messages: deque[Message] = deque()
         self._held = b""
@@ -121,12 +128,20 @@ class Socket(asyncio.Protocol):
         if self._deaf:
             return
         if self._entrance is not None and not self._entrance.opened:
-            self._entrance.open(data)
+            # One at a time: a herd of a thousand must not stop those who are live.
+            self._entrance.opened = True
+            self._hold(_OPENING)
+            self._gateway.turns.wait(lambda: self._open(data))
         elif self._holds:
             self._held += data  # uvloop may hand on what it had read before the pause
         else:
             self._read(data)
             self._note_partial()
+
+    def _open(self, data: bytes) -> None:
+        if self._entrance is not None and not self.transport.is_closing():
+            self._entrance.open(data)
+        self._release(_OPENING)
 
     def pause_writing(self) -> None:
         self._hold(_STALLED)
@@ -270,9 +285,9 @@ class Socket(asyncio.Protocol):
             at += len(piece)
             self._messages += careful.feed(piece)
             self._take_messages()
-            self._write_out(careful)
             if careful.failed is not None:
                 self._ended(careful.failed)
+            self._write_out(careful)
             if self.transport.is_closing():
                 return b""
             if self.closing:
@@ -358,18 +373,36 @@ class Socket(asyncio.Protocol):
 
     def _note_partial(self) -> None:
         """Count what is held of messages that are not whole, here and for all connections."""
-        size = len(self._tail) + len(self._held)
+        size = len(self._tail)  # what is held back by ourselves does not count
         if self._careful is not None:
             size += self._careful.pending
         gateway = self._gateway
+        key = "" if self.session is None else self.session.principal.key_id
+        if key != self._partial_of:
+            self._move_partial(key)
         gateway.partial_bytes += size - self._partial
+        gateway.partial_bytes_of[key] += size - self._partial
+        if not gateway.partial_bytes_of[key]:
+            del gateway.partial_bytes_of[key]
         self._partial = size
         if self.closing:
             return
         if self.session is None and not self._holds and size > UNAUTHENTICATED_BYTES:
             self.close(CloseCode.MESSAGE_TOO_BIG, "too long for a first frame")
-        elif gateway.partial_bytes > PARTIAL_BYTES and size > _SMALL_PARTIAL:
+        elif size > _SMALL_PARTIAL and (
+            gateway.partial_bytes_of[key] > PARTIAL_BYTES_OF_KEY
+            or gateway.partial_bytes > PARTIAL_BYTES
+        ):
             self.close(CloseCode.OVERLOADED, "the hub holds too many unfinished messages")
+
+    def _move_partial(self, key: str) -> None:
+        """What is not whole counts for another key from now on."""
+        of = self._gateway.partial_bytes_of
+        of[self._partial_of] -= self._partial
+        if not of[self._partial_of]:
+            del of[self._partial_of]
+        of[key] += self._partial
+        self._partial_of = key
 
     # ── holding back ─────────────────────────────────────────────────────────────────────────
 
@@ -459,7 +492,7 @@ class Socket(asyncio.Protocol):
         self.send([payload])
 
     def _write(self, data: bytes) -> None:
-        if not self.closing and not self.transport.is_closing():
+        if self.upgraded and not self.closing and not self.transport.is_closing():
             self.sent += len(data)
             self.transport.write(data)
 
@@ -468,6 +501,9 @@ class Socket(asyncio.Protocol):
         if self.closing:
             return
         self._ended(code)
+        if not self.upgraded:
+            self.abort()
+            return
         if self._timer is not None:
             self._timer.cancel()
         careful = self._careful

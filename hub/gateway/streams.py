@@ -106,7 +106,7 @@ class HttpStream:
         """
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
         self._line.writer_listener = self
-        if self.transport.is_closing():  # it left before anybody could be told
+        if self._line.lost:  # it left before anybody could be told
             self.connection_lost()
         try:
             if self.door == "sse":
@@ -252,7 +252,7 @@ class HttpStream:
         # The connection carries this stream's body from the response's head to its end only.
         if self._line.writer_listener is not self:
             return
-        if self.ended.is_set() or self.transport.is_closing():
+        if self.ended.is_set() or self._line.lost:
             return
         self._control += len(data)
         self.transport.write(chunk(data) if self._chunked else data)

@@ -24,6 +24,12 @@ class Turns:
             self._coming = True
             self._loop.call_soon(self._next)
 
+    async def turn(self) -> None:
+        """Return in a later turn of the loop, behind those who wait."""
+        coming: asyncio.Future[None] = self._loop.create_future()
+        self.wait(lambda: None if coming.done() else coming.set_result(None))
+        await coming
+
     def _next(self) -> None:
         read_on = self._waiting.popleft()
         self._coming = bool(self._waiting)

@@ -17,8 +17,10 @@ countable and lets a request wait, unparsed, until the answer before it is writt
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, cast
 from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
 import httptools
 import structlog
@@ -38,6 +40,7 @@ from .deadline import Deadline
 from .head import NO_BODY, body_limit, check_url, read_head, split_target
 from .http10 import run_unchunked
 from .refusals import RefusalLog, Refused, answer
+from .starts import Starts
 from .transport import HoldingFlow, WriterListener, set_socket_options
 
 log = structlog.get_logger("hub.http")
@@ -48,6 +51,8 @@ _HEAD, _SIZED, _CHUNKED = range(3)
 _WHOLE_HEAD, _WHOLE_BODY, _NEXT = range(1, 4)
 
 _refusal_log = RefusalLog()
+_STARTS = Starts()
+_UNASKED: "WeakKeyDictionary[ServerState, dict[GuardedHttp, None]]" = WeakKeyDictionary()
 
 
 class _BodyCallbacks:
@@ -107,6 +112,11 @@ class GuardedHttp(HttpToolsProtocol):
         self._deadline = Deadline(self.loop, self._is_late)
 
     @property
+    def lost(self) -> bool:
+        """Whether nothing can be written any more: it is closing, or was refused."""
+        return self._deaf or self.transport.is_closing()
+
+    @property
     def writer_listener(self) -> WriterListener | None:
         return self._listener
 
@@ -128,10 +138,11 @@ class GuardedHttp(HttpToolsProtocol):
     # ── asyncio.Protocol ─────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if len(self.connections) >= self.most_connections:
+        if len(self.connections) >= self.most_connections and not self._make_room():
             self._turn_away(transport)
             return
         super().connection_made(transport)
+        self._unasked[self] = None
         self.flow = HoldingFlow(transport)
         set_socket_options(transport)
         self._deadline.expect(_WHOLE_HEAD, self.head_seconds)
@@ -139,6 +150,8 @@ class GuardedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             self._throw_away(len(data))
+        elif self._listener is not None and len(self._held) + len(data) > bounds.HEAD_BYTES:
+            self.transport.abort()  # what is piled up behind a stream is no request
         elif self.flow.holding:  # uvloop may hand on what it had read before the pause
             self._held, self._held_at = self._held[self._held_at :] + data, 0
         elif (
@@ -168,6 +181,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._deadline.end()
         self._deaf = True
         self._held = b""
+        self._unasked.pop(self, None)
         super().connection_lost(exc)
         self._resting_parser = None
         # A scope names its connection: without this, both wait for the garbage collector.
@@ -294,6 +308,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _hand_over(self, rest: bytes) -> None:
         """Make the connection a WebSocket, with what came behind the handshake."""
+        self._unasked.pop(self, None)
         self._deadline.end()
         self._deaf = True
         self.handle_websocket_upgrade()
@@ -354,7 +369,8 @@ class GuardedHttp(HttpToolsProtocol):
             self.access_log, self.server_state.default_headers, asyncio.Event(), framing.expects,
             version != "1.0" and parser.should_keep_alive(), self.on_response_complete,
         )  # fmt: skip
-        self._start_asgi_task(self.cycle, self.app if version == "1.1" else self._until_eof)
+        app = self.app if version == "1.1" else self._until_eof
+        _STARTS.add(partial(self._start_asgi_task, self.cycle, app), self.loop)
         if framed:
             self._phase = _CHUNKED if framing.chunked else _SIZED
             self._body_left, self._body_bytes, self._dry_bytes = framing.length, 0, 0
@@ -374,6 +390,7 @@ class GuardedHttp(HttpToolsProtocol):
             return
         if self._resting_parser is not None:
             self.parser, self._resting_parser = self._resting_parser, None
+        self._unasked.pop(self, None)
         cycle = self.cycle
         if self._phase != _HEAD:
             self._phase = _HEAD
@@ -386,6 +403,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
+        self._unasked[self] = None
         if self._deaf or self.transport.is_closing():
             return
         if self._phase != _HEAD and self.expect_100_continue:
@@ -434,6 +452,9 @@ class GuardedHttp(HttpToolsProtocol):
             cycle.disconnected = True  # what the application still sends goes nowhere
             cycle.message_event.set()
         self.transport.write(answer(refused, self.server_state.default_headers))
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.connection_lost()  # for who streams, the connection is gone
         if not self.transport.can_write_eof():
             self.transport.close()
             return
@@ -446,6 +467,23 @@ class GuardedHttp(HttpToolsProtocol):
         self._thrown_away += octets
         if self._thrown_away > bounds.LINGER_BYTES and not self.transport.is_closing():
             self.flow.pause_reading()
+
+    @property
+    def _unasked(self) -> "dict[GuardedHttp, None]":
+        """The connections of this server that have no whole request under way, oldest first."""
+        return _UNASKED.setdefault(self.server_state, {})
+
+    def _make_room(self) -> bool:
+        """Cut who has been silent, or has not finished asking, for the longest time."""
+        unasked = self._unasked
+        oldest = next(iter(unasked), None)
+        if oldest is None:
+            return False
+        del unasked[oldest]
+        self.connections.discard(oldest)
+        # Not at once: this runs in the middle of somebody else's coming.
+        self.loop.call_soon(oldest.transport.abort)
+        return True
 
     def _turn_away(self, transport: asyncio.Transport) -> None:
         """Answer that there is no room, without waiting for what is asked."""

@@ -9,8 +9,8 @@ import time
 
 import msgspec
 
-from .errors import InvalidEvent, TooLarge, invalid
-from .events import check_publishable
+from .errors import InvalidEvent, invalid
+from .events import check_publishable, too_large
 from .frames import Publish
 from .ids import uuid7
 from .limits import DATA_BYTES, ID_CHARS, SUBJECT_CHARS
@@ -119,8 +119,7 @@ def encode_event(frame: Publish, origin: Origin) -> Draft:
     """
     data = _encoder.encode(frame.data)
     if len(data) > DATA_BYTES:
-        message = f"{len(data)} bytes are more than the {DATA_BYTES} allowed"
-        raise invalid(TooLarge, "/data", message)
+        raise too_large(len(data))
     if frame.id is None:
         id_, chosen = uuid7(), False
         id_json = b'"%b"' % id_.encode()

@@ -14,8 +14,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from .errors import FieldError, Forbidden, HubError, InvalidEvent, UnknownType
-from .limits import TYPE_CHARS
+from .errors import (
+    FieldError,
+    Forbidden,
+    HubError,
+    InvalidEvent,
+    TooLarge,
+    UnknownType,
+    invalid,
+)
+from .limits import DATA_BYTES, TYPE_CHARS
 
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
 Text = Annotated[str, Meta(max_length=65536)]
@@ -210,3 +218,8 @@ def locate(validation_error: str) -> tuple[str, str]:
     if missing:
         return f"{pointer}/{missing['name']}", "required"
     return pointer, (text[:1].lower() + text[1:]).replace("`", "")
+
+
+def too_large(size: int) -> HubError:
+    """The refusal of data that has so many bytes."""
+    return invalid(TooLarge, "/data", f"{size} bytes are more than the {DATA_BYTES} allowed")

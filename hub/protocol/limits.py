@@ -22,7 +22,7 @@ CONTROL_RATE = 50
 closed (4102)."""
 CONTROL_BURST = 100
 """Control frames at once."""
-CALLS_AT_ONCE = 16
+CALLS_AT_ONCE = 4
 """Calls of one connection that are worked on at the same time."""
 UNAUTHENTICATED_BYTES = 16 * 1024
 """Largest first frame of a connection that has not said who it is, bytes."""

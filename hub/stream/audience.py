@@ -1,7 +1,7 @@
 """Audiences: readers with the same merchant, filter and framing, indexed so that an event visits
 only those that want it."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from hub.protocol.filters import Filter, split_patterns
 
@@ -30,20 +30,22 @@ class Audience:
 class _Patterns:
     """Audiences by the patterns of one of their lists."""
 
-    __slots__ = ("exact", "lengths", "prefix")
+    __slots__ = ("_of_length", "exact", "lengths", "prefix")
 
     def __init__(self) -> None:
         self.exact: dict[str, list[Audience]] = {}
         self.prefix: dict[str, list[Audience]] = {}
         self.lengths: list[int] = []
+        self._of_length: Counter[int] = Counter()
 
     def add(self, patterns: tuple[str, ...], audience: Audience) -> None:
         exact, prefixes = split_patterns(patterns)
         for pattern in dict.fromkeys(exact):
             self.exact.setdefault(pattern, []).append(audience)
         for prefix in dict.fromkeys(prefixes):
+            if prefix not in self.prefix:
+                self._measure(len(prefix), 1)
             self.prefix.setdefault(prefix, []).append(audience)
-        self._measure()
 
     def remove(self, patterns: tuple[str, ...], audience: Audience) -> None:
         exact, prefixes = split_patterns(patterns)
@@ -52,10 +54,16 @@ class _Patterns:
                 table[key].remove(audience)
                 if not table[key]:
                     del table[key]
-        self._measure()
+                    if table is self.prefix:
+                        self._measure(len(key), -1)
 
-    def _measure(self) -> None:
-        self.lengths = sorted({len(prefix) for prefix in self.prefix})
+    def _measure(self, length: int, change: int) -> None:
+        """A prefix of this length has come or gone."""
+        self._of_length[length] += change
+        if not self._of_length[length]:
+            del self._of_length[length]
+        if len(self._of_length) != len(self.lengths):
+            self.lengths = sorted(self._of_length)
 
     def find(self, value: str, into: dict[Audience, None]) -> None:
         for audience in self.exact.get(value, ()):
@@ -131,6 +139,10 @@ class AudienceIndex:
         self._audiences: dict[tuple[str | None, Filter, Framing], Audience] = {}
         self._scopes: dict[str | None, _Scope] = {}
         self.readers = 0
+
+    def __len__(self) -> int:
+        """How many audiences there are."""
+        return len(self._audiences)
 
     def join(self, reader: Reader) -> None:
         """Put a reader into the audience of its merchant, filter and framing."""

@@ -31,6 +31,8 @@ FLUSH_READERS = 256
 """Readers written to before the loop gets control back."""
 FLUSH_BYTES = 256 * 1024
 """A flush takes no further event once it has this many bytes of frames."""
+FLUSH_ROUTES = 20_000
+"""Events of a flush times audiences: what is routed in one turn, 20 ms at the worst."""
 COSTLY_READERS = 256
 PATIENCE_SECONDS = 0.005
 """A flush to this many readers waits up to 5 ms for the group that is being written. Without it
@@ -69,7 +71,7 @@ class FanOut:
         self._turn = 0
         self._flushing = False
         self._patience: asyncio.TimerHandle | None = None
-        self._jobs: Iterator[tuple[Audience, tuple[Reader, ...], bytes, int]] = iter(())
+        self._jobs: Iterator[tuple[Audience, tuple[Reader, ...], list[Entry]]] = iter(())
         self._job: tuple[Audience, Iterator[Reader], bytes, int] | None = None
 
     @property
@@ -143,23 +145,29 @@ class FanOut:
                 self.position = entry.offset
                 break
         jobs = [
-            (audience, tuple(audience.readers), audience.framing.live(wanted), len(wanted))
+            (audience, tuple(audience.readers), wanted)
             for audience, wanted in self.index.route(entries).items()
         ]
-        for audience, _, _, _ in jobs:
+        for audience, _, _ in jobs:
             audience.flushing = True
         self._jobs = iter(jobs)
         self._job = None
         early, self._early = self._early, []
         for reader in early:
-            (self.attach if reader.cursor >= self.position else self.behind)(reader)
+            try:
+                (self.attach if reader.cursor >= self.position else self.behind)(reader)
+            except Exception:  # one broken connection must not cost the others theirs
+                log.exception("a reader could not be caught up")
+                reader.closed = True
+                self.detach(reader)
         self._continue()
 
     def _take(self) -> list[Entry]:
         taken: list[Entry] = []
         size = 0
         congested = self.congested
-        while self._pending and size < FLUSH_BYTES:
+        most = max(1, FLUSH_ROUTES // max(1, len(self.index)))
+        while self._pending and size < FLUSH_BYTES and len(taken) < most:
             entry = self._pending.popleft()
             taken.append(entry)
             size += len(entry.frame)
@@ -176,7 +184,8 @@ class FanOut:
                 if job is None:
                     self._end()
                     return
-                self._job = (job[0], iter(job[1]), job[2], job[3])
+                # Framed only now: the bytes of a thousand filters are never there at once.
+                self._job = (job[0], iter(job[1]), job[0].framing.live(job[2]), len(job[2]))
             audience, readers, data, count = self._job
             size = len(data)
             written = reached = 0

@@ -8,7 +8,7 @@ answer means that it is.
 
 import asyncio
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -33,6 +33,9 @@ log = structlog.get_logger("hub.stream")
 
 GROUP_EVENTS = 512
 GROUP_BYTES = 1024 * 1024
+PRESSED_EVENTS = 16_384
+PRESSED_BYTES = 16 * 1024 * 1024
+"""What may wait for the log before publishers are held back sooner."""
 
 
 class Publication:
@@ -43,9 +46,10 @@ class Publication:
         answer: called after the commit with one outcome per draft, in order.
         owner: the connection; when a commit fails, what it has in flight is refused too.
         atomic: all at consecutive offsets, or none.
+        lane: whose turn it takes: groups take from all lanes in turn, and from each in order.
     """
 
-    __slots__ = ("answer", "atomic", "drafts", "owner")
+    __slots__ = ("answer", "atomic", "drafts", "lane", "owner")
 
     def __init__(
         self,
@@ -54,7 +58,9 @@ class Publication:
         owner: object | None = None,
         *,
         atomic: bool = False,
+        lane: str = "",
     ) -> None:
+        self.lane = lane
         self.drafts = drafts
         self.answer = answer
         self.owner = owner
@@ -135,6 +141,7 @@ class EventLog:
         listener: called after each commit with the new entries, volatile ones included.
         writing: whether a group is on its way to the disk.
         measured: called after each commit with its events and its seconds on the database.
+        waiting_events, waiting_bytes: what waits for its group.
         events_in: events appended since the start, volatile ones included.
         congested: while it says so, no further group is written; `wake` when it has changed.
     """
@@ -151,7 +158,8 @@ class EventLog:
         self.congested: Callable[[], bool] = lambda: False
         self.measured: Callable[[int, float], None] = lambda events, seconds: None
         self.events_in = 0
-        self._waiting: deque[_Waiting] = deque()
+        self._lanes: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+        self.waiting_events = self.waiting_bytes = 0
         self._wake = asyncio.Event()
         self._closing = False
         self.writing = False
@@ -169,8 +177,7 @@ class EventLog:
         if self._closing:
             publication.refuse(_stopping())
             return
-        self._waiting.append(publication)
-        self._wake.set()
+        self._push(publication.lane, publication)
 
     async def commit(self, work: Callable[[WriteScope], Awaitable[T]]) -> Committed[T]:
         """Change rows and record events in one transaction.
@@ -185,9 +192,30 @@ class EventLog:
         if self._closing:
             raise _stopping()
         future: asyncio.Future[Committed[T]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Write(work, future))
-        self._wake.set()
+        self._push("", _Write(work, future))
         return await future
+
+    @property
+    def pressed(self) -> bool:
+        """Whether so much waits that each publisher should keep little in flight."""
+        return self.waiting_events > PRESSED_EVENTS or self.waiting_bytes > PRESSED_BYTES
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was accepted is written."""
+        return not self._lanes and not self.writing
+
+    def _push(self, lane: str, item: _Waiting) -> None:
+        waiting = self._lanes.get(lane)
+        if waiting is None:
+            waiting = self._lanes[lane] = deque()
+        waiting.append(item)
+        if isinstance(item, Publication):
+            self.waiting_events += max(1, len(item.drafts))
+            self.waiting_bytes += item.size
+        else:
+            self.waiting_events += 1
+        self._wake.set()
 
     async def run(self) -> None:
         """Write groups until `close`, then what still waits, and return."""
@@ -198,7 +226,7 @@ class EventLog:
                 self._wake.clear()
                 writing = self._start()
                 if writing is None:
-                    if self._closing and not self._waiting:
+                    if self._closing and not self._lanes:
                         return
                     continue
             group, task = writing
@@ -229,17 +257,22 @@ class EventLog:
         self.writing = False
         if self.congested():
             return None
-        waiting = self._waiting
+        lanes = self._lanes
         group: list[_Waiting] = []
         count = size = 0
-        while waiting and count < GROUP_EVENTS and size < GROUP_BYTES:
+        while lanes and count < GROUP_EVENTS and size < GROUP_BYTES:
+            lane, waiting = lanes.popitem(last=False)
             item = waiting.popleft()
+            if waiting:
+                lanes[lane] = waiting  # behind the others
             group.append(item)
             if isinstance(item, Publication):
                 count += max(1, len(item.drafts))
                 size += item.size
             else:
                 count += 1
+        self.waiting_events -= count
+        self.waiting_bytes -= size
         if not group:
             return None
         self.writing = True
@@ -306,12 +339,15 @@ class EventLog:
             "send it again with the same id"
         )
         owners = {id(i.owner) for i in group if isinstance(i, Publication) and i.owner is not None}
-        kept: deque[_Waiting] = deque()
         refused = list(group)
-        for item in self._waiting:
-            behind = isinstance(item, Publication) and id(item.owner) in owners
-            (refused if behind else kept).append(item)
-        self._waiting = kept
+        lanes, self._lanes = self._lanes, OrderedDict()
+        self.waiting_events = self.waiting_bytes = 0
+        for lane, waiting in lanes.items():
+            for item in waiting:
+                if isinstance(item, Publication) and id(item.owner) in owners:
+                    refused.append(item)
+                else:
+                    self._push(lane, item)
         for item in refused:
             item.refuse(refusal)
 

@@ -30,7 +30,9 @@ log = structlog.get_logger("hub.stream")
 
 _SHARED_PAGES = 4
 _SHARED_STRETCHES = 32
-_RING_BYTES = 256 * 1024
+_RING_BYTES = 64 * 1024
+_PAGE_BYTES = 128 * 1024
+_READERS = 3
 _RETRY_SECONDS = 1.0
 
 
@@ -70,6 +72,8 @@ class Replay:
         self._stretches: dict[_Place, bytes] = {}
         self._stretches_at = -1
         self.ring_replays = self.database_replays = 0
+        # One reader of the database stays free: for keys, and for whoever asks over HTTP.
+        self._free = asyncio.Semaphore(_READERS)
         fanout.behind = self.catch_up
 
     def catch_up(self, reader: Reader) -> None:
@@ -202,11 +206,13 @@ class Replay:
                 None if subjects is None else split_patterns(subjects),
                 after=place.cursor,
                 upto=end,
+                page_bytes=_PAGE_BYTES,
             )
             return page, (await events.log_state(tx)).oldest
 
         try:
-            found, oldest = await self._log.database.read(work)
+            async with self._free:
+                found, oldest = await self._log.database.read(work)
         except StorageError as error:
             log.warning("replay waits for the database", error=str(error))
             return None
@@ -262,7 +268,8 @@ class Replay:
             )
 
         while missing and before > event_log.oldest and wanted():
-            found, before = await event_log.database.read(work)
+            async with self._free:
+                found, before = await event_log.database.read(work)
             for offset in found[:missing]:
                 oldest_hit = offset
             missing -= min(missing, len(found))

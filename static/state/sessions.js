@@ -3,7 +3,7 @@
  */
 import { Poll } from './poll.js';
 
-const PAGE = 500;
+const PAGE = 200;
 const EVERY_MS = 2_000;
 
 /**

@@ -294,7 +294,7 @@ async def test_ten_failed_sign_ins_are_enough(limited: Limited) -> None:
 async def test_streams_and_long_polls_have_a_limit_of_their_own(limited: Limited) -> None:
     hub, key = limited.hub, await limited.key()
     request = (
-        f"GET /api/events?wait=0 HTTP/1.1\r\nHost: 127.0.0.1:{hub.port}\r\n"
+        f"GET /api/events?wait=0.001 HTTP/1.1\r\nHost: 127.0.0.1:{hub.port}\r\n"
         f"Authorization: Bearer {key}\r\n\r\n"
     ).encode()
 

@@ -379,39 +379,39 @@ async def test_a_first_frame_that_never_ends_is_not_collected(
         assert (await good.json())["type"] == "connected"
 
 
-async def test_unfinished_messages_have_a_bound_together(local: LocalHub) -> None:
-    """70 MB of them: who adds to it beyond 64 MiB is closed; who holds little lives on."""
+async def test_unfinished_messages_of_one_key_have_a_bound(local: LocalHub) -> None:
+    """20 MB of them: who adds to it beyond 16 MiB is closed; another key's live on."""
     size, gateway = 1_000_000, local.services.gateway
     half = frame(TEXT, b" " * size)[:-1]
-    whole = event("small", data={"t": "x" * 9000})
+    whole = event("small", data={"t": "x" * 60_000})
     async with AsyncExitStack() as stack:
-        small = await stack.enter_async_context(raw(local, local.keys["merchant"]))
-        await small.pieces(whole[:5000])
+        other = await stack.enter_async_context(raw(local, local.keys["merchant"]))
+        await other.pieces(whole[:50_000])
         many = []
-        for _ in range(66):
+        for _ in range(16):
             client = await stack.enter_async_context(raw(local, local.keys["bot"]))
             client.write(half)
             many.append(client)
-        await until(lambda: gateway.partial_bytes > 66 * (size - 10))
-        assert len(gateway) == 67
+        await until(lambda: gateway.partial_bytes > 16 * (size - 10))
+        assert len(gateway) == 17
         for _ in range(4):
             client = await stack.enter_async_context(raw(local, local.keys["bot"]))
             client.write(half)
             many.append(client)
-        for client in many[67:]:
+        for client in many[16:]:
             assert (await client.until_close()).code == 4101
-        # Meanwhile a small one comes to its end.
-        small.write(whole[5000:])
-        assert (await small.json("ack"))["id"] == "small"
-        for client in many[67:]:
+        other.write(whole[50_000:])
+        assert (await other.json("ack"))["id"] == "small"
+        for client in many[16:]:
             client.writer.transport.abort()
-        await until(lambda: len(gateway) == 68)
-        assert gateway.partial_bytes <= 64 * 2**20
-        # And so does one of those that were there first: a mebibyte of nothing is no frame.
+        await until(lambda: len(gateway) == 17)
+        assert gateway.partial_bytes <= 16 * 2**20
+        # And so does one of those that were there first: a megabyte of nothing is no frame.
         many[0].write(frame(TEXT, b" " * size)[-1:])
         assert (await many[0].json("error"))["code"] == "bad_frame"
     await until(lambda: len(gateway) == 0)
     assert gateway.partial_bytes == 0
+    assert not gateway.partial_bytes_of
 
 
 # ── control frames ───────────────────────────────────────────────────────────────────────────────

@@ -92,9 +92,24 @@ async def test_100_slow_drips(door: Door) -> None:
     assert max(took) < 2
 
 
+async def test_who_asks_for_nothing_makes_room_the_oldest_first() -> None:
+    async with serving(SmallDoor) as door:
+        silent = [await door.open() for _ in range(2)]
+        half = await door.open()
+        await send(half[1], b"GET / HTTP/1.1\r\n")
+        for reader, _ in (*silent, half):
+            assert (await door.ask(get("/echo"))).status == 200
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        for _, writer in (*silent, half):
+            writer.close()
+
+
 async def test_a_connection_too_many_is_turned_away_until_there_is_room() -> None:
     async with serving(SmallDoor) as door:
         held = [await door.open() for _ in range(3)]
+        for _, writer in held:
+            await send(writer, get("/wait"))
         await asyncio.sleep(0.05)
 
         refused = await door.ask()
@@ -104,6 +119,9 @@ async def test_a_connection_too_many_is_turned_away_until_there_is_room() -> Non
         assert refused.json()["retry"] is True
         assert int(refused.headers["retry-after"]) == refused.json()["retry_after"] == 5
         # Those who are in are served, and a WebSocket counts no longer.
+        door.release.set()
+        for reader, _ in held:
+            assert (await read_answer(reader)).body == b"waited"
         reader, writer = held[0]
         await send(writer, get("/echo"))
         assert (await read_answer(reader)).status == 200

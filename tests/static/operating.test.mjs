@@ -52,23 +52,23 @@ function many(count) {
 }
 
 test('one page is read, and more when more is asked for', async () => {
-  const hub = hubOf(many(1_200));
+  const hub = hubOf(many(500));
   const sessions = new Sessions(hub, new FakeClock());
   sessions.poll.run(true);
   await settled();
   const { store } = sessions.poll;
-  assert.deepEqual([store.value.value.list.length, store.value.value.more], [500, true]);
-  assert.deepEqual(hub.calls, [['sessions.list', { limit: 500 }]]);
+  assert.deepEqual([store.value.value.list.length, store.value.value.more], [200, true]);
+  assert.deepEqual(hub.calls, [['sessions.list', { limit: 200 }]]);
   sessions.more();
   await settled();
-  assert.deepEqual([store.value.value.list.length, store.value.value.more], [1_000, true]);
+  assert.deepEqual([store.value.value.list.length, store.value.value.more], [400, true]);
   sessions.more();
   await settled();
-  assert.deepEqual([store.value.value.list.length, store.value.value.more], [1_200, false]);
+  assert.deepEqual([store.value.value.list.length, store.value.value.more], [500, false]);
 });
 
 test('the more pages are shown, the longer the pause between two readings', async () => {
-  const hub = hubOf(many(1_200));
+  const hub = hubOf(many(500));
   const clock = new FakeClock();
   const sessions = new Sessions(hub, clock);
   sessions.poll.run(true);
@@ -90,7 +90,7 @@ test('another merchant is another list, from its first page', async () => {
   sessions.narrow('m2');
   assert.equal(sessions.poll.store.value.value, null);
   await settled();
-  assert.deepEqual(hub.calls.at(-1), ['sessions.list', { merchant_id: 'm2', limit: 500 }]);
+  assert.deepEqual(hub.calls.at(-1), ['sessions.list', { merchant_id: 'm2', limit: 200 }]);
   sessions.narrow('m2');
   await settled();
   assert.equal(hub.calls.length, 2);
