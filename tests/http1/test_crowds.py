@@ -31,6 +31,10 @@ class SmallDoor(QuickDoor):
     most_connections: ClassVar[int] = 3
 
 
+class PatientDoor(SmallDoor):
+    head_seconds: ClassVar[float] = 10.0
+
+
 @asynccontextmanager
 async def watched(door: Door) -> AsyncIterator[list[float]]:
     """Ask again and again, on new connections and on an old one; the seconds it took."""
@@ -93,15 +97,18 @@ async def test_100_slow_drips(door: Door) -> None:
 
 
 async def test_who_asks_for_nothing_makes_room_the_oldest_first() -> None:
-    async with serving(SmallDoor) as door:
-        silent = [await door.open() for _ in range(2)]
-        half = await door.open()
-        await send(half[1], b"GET / HTTP/1.1\r\n")
-        for reader, _ in (*silent, half):
+    async with serving(PatientDoor) as door:
+        held = [await door.open() for _ in range(3)]
+        await send(held[1][1], b"GET / HTTP/1.1\r\n")
+        for _ in range(3):
             assert (await door.ask(get("/echo"))).status == 200
+            reader, writer = held.pop(0)
             with contextlib.suppress(ConnectionResetError):
                 assert await reader.read() == b""
-        for _, writer in (*silent, half):
+            writer.close()
+            held.append(await door.open())
+            await asyncio.sleep(0.05)
+        for _, writer in held:
             writer.close()
 
 

@@ -129,8 +129,11 @@ async def test_no_secret_and_no_query_is_logged_and_every_request_is(tmp_path: P
     assert len(answered) > 50
     for id_, (method, path, status) in answered.items():
         line = requests[id_]
-        assert (line["method"], line["status"], line["level"]) == (method, status, "info")
-        assert line["path"].startswith(path[:10])
+        # Of refusals in great number some are told at debug, so that a flood fills no disk.
+        levels = ("info", "debug") if status in (401, 403, 404, 405, 429) else ("info",)
+        assert (line["method"], line["status"]) == (method, status)
+        assert line["level"] in levels
+        assert line["path"].startswith((path[:10], "/api/***"))
         assert "?" not in line["path"].replace("100%", "")
         assert 0 < line["ms"] < 5000
     sessions = [line for line in found if line["event"] in ("connected", "connection ended")]
