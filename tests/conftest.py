@@ -12,7 +12,6 @@ from tests.support.databases import database as database
 from tests.support.databases import store as store
 from tests.support.hub_process import LEAKS, LOGS, HubProcess, search_for_secrets
 
-
 ATTACKS = Path(__file__).parent / "attacks"
 
 

@@ -112,6 +112,12 @@ class CarefulReader:
                 break  # what the parser had read beyond the fault does not count
         return messages
 
+    def drop(self) -> None:
+        """Let go of what was read: the parser and its protocol name each other, and would keep the
+        last message, up to a mebibyte, until the garbage collector comes."""
+        self._protocol.parser.close()
+        self._fragments = []
+
     def close(self, code: int, reason: str) -> None:
         """Send a close frame, unless the connection is closing already."""
         if self._protocol.state is State.OPEN:

@@ -58,6 +58,11 @@ SLICE_BYTES = 1024
 CLOSING_BYTES = 4096
 """Bytes in which the answer to a close frame is looked for. Behind them the hub hangs up: a flood
 that goes on is not worth parsing."""
+_SAME_TURN_SECONDS = 0.0005
+"""libuv reads one connection up to 32 times in a turn, 8 MB, as long as there is more: reads so
+close to each other share one slice."""
+LINGER_BYTES = 256 * 1024
+"""Bytes that are thrown away of who goes on sending behind the end."""
 LINGER_SECONDS = 1.0
 """How long the other side then has to read why."""
 _CHEAP_BYTES = 512
@@ -88,8 +93,8 @@ class Socket(asyncio.Protocol):
     __slots__ = (
         "_barriers", "_barriers_passed", "_careful", "_closed_at", "_code", "_control", "_deaf",
         "_entrance", "_gateway", "_heard", "_held", "_holds", "_messages", "_partial",
-        "_partial_of", "_tail", "_timer", "closing", "received", "sent", "session", "slot",
-        "transport", "upgraded",
+        "_partial_of", "_read_at", "_spent", "_tail", "_timer", "closing", "received", "sent",
+        "session", "slot", "transport", "upgraded",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway") -> None:
@@ -109,6 +114,7 @@ class Socket(asyncio.Protocol):
         self._barriers = self._barriers_passed = 0
         self._partial = 0
         self._partial_of = ""
+        self._read_at = self._spent = 0.0
         self._careful: CarefulReader | None = None
         self._messages: deque[Message] = deque()
         self._held = b""
@@ -126,6 +132,8 @@ class Socket(asyncio.Protocol):
         self._heard = True
         self.received += len(data)
         if self._deaf:
+            if self.received - self._closed_at > LINGER_BYTES and not self._holds:
+                self._hold(_DRAINING)  # to throw a flood away costs as much as to read it
             return
         if self._entrance is not None and not self._entrance.opened:
             # One at a time: a herd of a thousand must not stop those who are live.
@@ -169,7 +177,7 @@ class Socket(asyncio.Protocol):
         if self.session is not None:
             self.session.end(code)
         self._gateway.left(self, code)
-        self._careful = None
+        self._drop_careful()
         self._held = self._tail = b""
         self._messages.clear()
         self._note_partial()
@@ -196,7 +204,10 @@ class Socket(asyncio.Protocol):
     def _read(self, data: bytes) -> None:
         if self._tail:
             data, self._tail = self._tail + data, b""
-        until = perf_counter() + SLICE_SECONDS
+        began = perf_counter()
+        if began - self._read_at > _SAME_TURN_SECONDS:
+            self._spent = 0.0
+        until = began + SLICE_SECONDS - self._spent
         while data and not self.closing:
             if self._careful is None:
                 data = self._read_fast(data, until)
@@ -207,6 +218,10 @@ class Socket(asyncio.Protocol):
             self._read_closing(data)
         if self.session is not None:
             self.session.flush()
+        self._read_at = perf_counter()
+        self._spent += self._read_at - began
+        if self._spent > SLICE_SECONDS and not self._holds and not self.closing:
+            self._pause_turn(b"", 0.0)
 
     def _read_fast(self, data: bytes, until: float) -> bytes:
         """Fast path: take whole text frames off the front; what is left begins at a boundary.
@@ -239,7 +254,7 @@ class Socket(asyncio.Protocol):
                 return b""
             count += 1
             if (not count & 3 or size > _CHEAP_BYTES) and perf_counter() > until:
-                self._pause_turn(data[at:])
+                self._pause_turn(data[at:], perf_counter() - until)
                 return b""
         rest = data[at:] if at else data
         if _begins_text(rest):
@@ -247,11 +262,20 @@ class Socket(asyncio.Protocol):
             return b""
         return rest
 
-    def _pause_turn(self, rest: bytes) -> None:
-        """Keep what is left of a read for a later turn of the loop: the others have this one."""
+    def _pause_turn(self, rest: bytes, over: float) -> None:
+        """Keep what is left of a read for a later turn of the loop: the others have this one.
+
+        Args:
+            over: seconds that it took beyond its slice. One frame cannot be sliced; who sends
+                costly ones waits twice as long as they take.
+        """
         self._held = rest
         self._hold(_TURN)
-        self._gateway.turns.wait(self._next_turn)
+        if over > SLICE_SECONDS:
+            loop = asyncio.get_running_loop()
+            loop.call_later(2 * over, self._gateway.turns.wait, self._next_turn)
+        else:
+            self._gateway.turns.wait(self._next_turn)
 
     def _next_turn(self) -> None:
         self._release(_TURN)
@@ -295,13 +319,20 @@ class Socket(asyncio.Protocol):
             if self._holds:
                 self._held = data[at:]
                 return b""
-            if careful.at_boundary:
-                self._careful = None
-                return data[at:]
-            if at < end and perf_counter() > until:
-                self._pause_turn(data[at:])
+            boundary = careful.at_boundary
+            if boundary:
+                self._drop_careful()
+            if perf_counter() > until:
+                self._pause_turn(data[at:], perf_counter() - until)
                 return b""
+            if boundary:
+                return data[at:]
         return b""
+
+    def _drop_careful(self) -> None:
+        if self._careful is not None:
+            self._careful.drop()
+            self._careful = None
 
     def _read_closing(self, data: bytes) -> None:
         """Look for the answer to our close frame."""
@@ -316,7 +347,7 @@ class Socket(asyncio.Protocol):
     def _hang_up(self) -> None:
         """Read nothing more; the other side has what was sent, and then the end."""
         self._deaf = True
-        self._careful = None
+        self._drop_careful()
         self._held = self._tail = b""
         self._messages.clear()
         loop = asyncio.get_running_loop()

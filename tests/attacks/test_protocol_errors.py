@@ -68,7 +68,7 @@ def announced(size: int) -> bytes:
         pytest.param(frame(TEXT, b" " * (MEGABYTE + 1)), 1009, id="one byte more than 1 MiB"),
         pytest.param(announced(10 * MEGABYTE), 1009, id="10 MB announced"),
         pytest.param(announced((1 << 63) - 1), 1009, id="8 EiB announced"),
-        pytest.param(announced(1 << 63), 1002, id="a length of 2^63"),
+        pytest.param(announced(1 << 63), 1009, id="a length of 2^63"),
         pytest.param(
             frame(TEXT, b" " * MEGABYTE, fin=False) + frame(CONTINUATION, b"x"),
             1009, id="1 MiB and a fragment",
