@@ -235,7 +235,7 @@ async def besiege(directory: Path, name: str, seconds: float = ATTACK_SECONDS) -
             own.mkdir()
             async with HubProcess(own, {"HUB_RATE_LIMIT": DEFAULT_RATE}) as hub:
                 report = await _besiege(hub, name, seconds, run)
-            if not report.disturbed:
+            if not report.disturbed and report.during.p99 < P99_LIMIT:
                 break
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
