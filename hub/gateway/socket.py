@@ -278,6 +278,7 @@ class Socket(asyncio.Protocol):
             self._gateway.turns.wait(self._next_turn)
 
     def _next_turn(self) -> None:
+        self._spent = 0.0
         self._release(_TURN)
 
     def _take(self, payload: bytes) -> None:
