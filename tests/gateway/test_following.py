@@ -169,6 +169,9 @@ class Client:
     def barrier(self) -> None:
         raise AssertionError("nothing is published here")
 
+    def abort(self) -> None:
+        raise AssertionError("nothing here is cut")
+
     def close(self, code: int, reason: str) -> None:
         raise AssertionError(f"closed with {code}: {reason}")
 
