@@ -163,6 +163,7 @@ async def page(
         limit: most events on the page.
         page_bytes: bytes of events behind which it ends, 512 KiB if None.
     """
+    most_bytes = page_bytes or PAGE_BYTES
     where, where_params = _scope(merchant_id)
     type_test, type_params = _matching("type", types)
     subject_test, subject_params = _matching("subject", subjects)
@@ -182,7 +183,7 @@ async def page(
             payload = frame.encode()
             events.append((offset, payload))
             size += len(payload)
-            if len(events) == limit or size >= (page_bytes or PAGE_BYTES):
+            if len(events) == limit or size >= most_bytes:
                 return EventPage(events, offset)
     return EventPage(events, offset if looked_at == PAGE_ROWS else upto)
 

@@ -99,13 +99,12 @@ class Entrance:
                 await (await answers.on_hub_error(request, refusal))(scope, receive, send_noted)
             else:
                 await self._app(scope, receive, send_noted)
-        except Exception as error:
+        except Exception:
             # Starlette would raise it again for the server, which would log it a second time.
             log.exception("request failed", method=scope["method"], path=_path(scope))
             if not status:
                 bug = HubError("the hub failed on this request; it was logged")
                 await (await answers.on_hub_error(request, bug))(scope, receive, send_noted)
-            del error
         finally:
             seconds = time.perf_counter() - begun
             route = getattr(scope.get("route"), "path", "other")

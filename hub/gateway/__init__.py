@@ -10,7 +10,6 @@ publishing  events and batches on their way to the log, and their answers
 streams     the log over HTTP: responses that do not end
 polls       the log over HTTP: requests that wait
 connections who is connected: by session, key and browser
-turns       who has more to read than one turn of the loop can bear
 presence    bots coming and going, as events
 gateway     all of them: admission, heartbeat, slow readers, drain
 """

@@ -23,11 +23,11 @@ from hub.quotas import Quotas
 from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog
 from hub.stream.replay import Replay
+from hub.turns import Turns
 
 from .connections import Connections, each
 from .polls import Poll
 from .streams import Framings, HttpStream
-from .turns import Turns
 
 log = structlog.get_logger("hub.gateway")
 

@@ -101,14 +101,17 @@ class Publisher:
         """Merchants take turns at the log; admins do so by their key."""
         return self._principal.merchant_id or self._principal.key_id
 
+    @property
+    def _allowed(self) -> tuple[int, int]:
+        """Events and bytes that may be in flight: fewer while much waits for the log."""
+        if self._log.pressed:
+            return _PRESSED_EVENTS, _PRESSED_BYTES
+        return IN_FLIGHT_EVENTS, IN_FLIGHT_BYTES
+
     def _bound(self) -> None:
         """Have no more read while too much waits for its commit."""
-        count, size = self.in_flight, self._bytes
-        if (
-            count >= IN_FLIGHT_EVENTS
-            or size >= IN_FLIGHT_BYTES
-            or (self._log.pressed and (count >= _PRESSED_EVENTS or size >= _PRESSED_BYTES))
-        ):
+        events, size = self._allowed
+        if self.in_flight >= events or self._bytes >= size:
             self._connection.hold()
 
     def publish(self, frame: Publish) -> None:
@@ -268,11 +271,8 @@ class Publisher:
         if begins and outcomes and isinstance(outcomes[0], Unavailable):
             first = drafts[0].id if drafts[0].chosen else None
             self._refuse_behind(_Refusal(first, _behind))
-        count, size = self.in_flight, self._bytes
-        if self._log.pressed:
-            if count < _PRESSED_EVENTS // 2 and size < _PRESSED_BYTES // 2:
-                self._connection.resume()
-        elif count < IN_FLIGHT_EVENTS // 2 and size < IN_FLIGHT_BYTES // 2:
+        events, size = self._allowed
+        if self.in_flight < events // 2 and self._bytes < size // 2:
             self._connection.resume()
 
     def _refuse_behind(self, refusal: "_Refusal") -> None:

@@ -33,6 +33,7 @@ from uvicorn.server import ServerState
 
 from hub.protocol.errors import BadFrame, HubError, TooLarge, Unavailable
 from hub.protocol.limits import MESSAGE_BYTES
+from hub.turns import Turns
 
 from . import bounds
 from .boundary import END, BoundarySearch
@@ -40,7 +41,6 @@ from .deadline import Deadline
 from .head import NO_BODY, body_limit, check_url, read_head, split_target
 from .http10 import run_unchunked
 from .refusals import RefusalLog, Refused, answer
-from .starts import Starts
 from .transport import HoldingFlow, WriterListener, set_socket_options
 
 log = structlog.get_logger("hub.http")
@@ -51,8 +51,22 @@ _HEAD, _SIZED, _CHUNKED = range(3)
 _WHOLE_HEAD, _WHOLE_BODY, _NEXT = range(1, 4)
 
 _refusal_log = RefusalLog()
-_STARTS = Starts()
-_UNASKED: "WeakKeyDictionary[ServerState, dict[GuardedHttp, None]]" = WeakKeyDictionary()
+
+
+class _Shared:
+    """What the connections of one server have in common.
+
+    Attributes:
+        unasked: those that have no whole request under way, oldest first.
+        starts: the requests that are about to begin.
+    """
+
+    def __init__(self) -> None:
+        self.unasked: dict[GuardedHttp, None] = {}
+        self.starts = Turns(bounds.STARTS_PER_TURN)
+
+
+_SHARED: WeakKeyDictionary[ServerState, _Shared] = WeakKeyDictionary()
 
 
 class _BodyCallbacks:
@@ -93,6 +107,10 @@ class GuardedHttp(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._listener: WriterListener | None = None
+        shared = _SHARED.get(server_state)
+        if shared is None:
+            shared = _SHARED[server_state] = _Shared()
+        self._shared = shared
         self.url = b""
         self._phase = _HEAD
         self._head_bytes = 0
@@ -142,7 +160,7 @@ class GuardedHttp(HttpToolsProtocol):
             self._turn_away(transport)
             return
         super().connection_made(transport)
-        self._unasked[self] = None
+        self._shared.unasked[self] = None
         self.flow = HoldingFlow(transport)
         set_socket_options(transport)
         self._deadline.expect(_WHOLE_HEAD, self.head_seconds)
@@ -181,7 +199,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._deadline.end()
         self._deaf = True
         self._held = b""
-        self._unasked.pop(self, None)
+        self._shared.unasked.pop(self, None)
         super().connection_lost(exc)
         self._resting_parser = None
         # A scope names its connection: without this, both wait for the garbage collector.
@@ -308,7 +326,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def _hand_over(self, rest: bytes) -> None:
         """Make the connection a WebSocket, with what came behind the handshake."""
-        self._unasked.pop(self, None)
+        self._shared.unasked.pop(self, None)
         self._deadline.end()
         self._deaf = True
         self.handle_websocket_upgrade()
@@ -370,7 +388,7 @@ class GuardedHttp(HttpToolsProtocol):
             version != "1.0" and parser.should_keep_alive(), self.on_response_complete,
         )  # fmt: skip
         app = self.app if version == "1.1" else self._until_eof
-        _STARTS.add(partial(self._start_asgi_task, self.cycle, app), self.loop)
+        self._shared.starts.wait(partial(self._start_asgi_task, self.cycle, app))
         if framed:
             self._phase = _CHUNKED if framing.chunked else _SIZED
             self._body_left, self._body_bytes, self._dry_bytes = framing.length, 0, 0
@@ -390,7 +408,7 @@ class GuardedHttp(HttpToolsProtocol):
             return
         if self._resting_parser is not None:
             self.parser, self._resting_parser = self._resting_parser, None
-        self._unasked.pop(self, None)
+        self._shared.unasked.pop(self, None)
         cycle = self.cycle
         if self._phase != _HEAD:
             self._phase = _HEAD
@@ -403,7 +421,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        self._unasked[self] = None
+        self._shared.unasked[self] = None
         if self._deaf or self.transport.is_closing():
             return
         if self._phase != _HEAD and self.expect_100_continue:
@@ -468,14 +486,9 @@ class GuardedHttp(HttpToolsProtocol):
         if self._thrown_away > bounds.LINGER_BYTES and not self.transport.is_closing():
             self.flow.pause_reading()
 
-    @property
-    def _unasked(self) -> "dict[GuardedHttp, None]":
-        """The connections of this server that have no whole request under way, oldest first."""
-        return _UNASKED.setdefault(self.server_state, {})
-
     def _make_room(self) -> bool:
         """Cut who has been silent, or has not finished asking, for the longest time."""
-        unasked = self._unasked
+        unasked = self._shared.unasked
         oldest = next(iter(unasked), None)
         if oldest is None:
             return False

@@ -2,11 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from hub.limits import Clock, Sample
 from hub.problems import MEDIA_TYPE, problem
 from hub.protocol.errors import HubError
 
@@ -51,21 +52,13 @@ class RefusalLog:
         clock: monotonic seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._since = -math.inf
-        self._lines = 0
-        self._suppressed = 0
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._sample = Sample(LOG_LINES, clock)
 
     def write(self, status: int, address: str | None) -> None:
         """Log one refusal, or count it; the next line has the number of those without one."""
-        now = self._clock()
-        if now - self._since >= 1.0:
-            self._since, self._lines = now, 0
-        if self._lines == LOG_LINES:
-            self._suppressed += 1
+        suppressed = self._sample.allow()
+        if suppressed is None:
             return
-        self._lines += 1
-        unsaid = {"suppressed": self._suppressed} if self._suppressed else {}
-        self._suppressed = 0
+        unsaid = {"suppressed": suppressed} if suppressed else {}
         log.info("http request refused", status=status, address=address, **unsaid)
