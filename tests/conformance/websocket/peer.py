@@ -77,10 +77,11 @@ class Peer:
     def is_silent(self, seconds: float) -> bool:
         """Whether no frame comes for so long, and the connection does not end."""
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            if select.select([self._socket], [], [], left)[0] and not _is_heartbeat(self._frame()):
+        # One read may bring several frames, a heartbeat's two for instance.
+        while self._buffer or self._readable_until(deadline):
+            if not _is_heartbeat(self._frame()):
                 return False
-        return not self._buffer
+        return True
 
     def expect_end(self, *, reset: bool = False) -> None:
         """The hub ends the TCP connection, with nothing more before.
@@ -116,8 +117,12 @@ class Peer:
             raise EOFError(f"the hub ended the connection; unread: {self._buffer!r}")
         self._buffer += data
 
+    def _readable_until(self, deadline: float) -> bool:
+        left = max(0.0, deadline - time.monotonic())
+        return bool(select.select([self._socket], [], [], left)[0])
+
     def _ended_already(self) -> bool:
-        while select.select([self._socket], [], [], 0)[0]:
+        while self._readable_until(0):
             try:
                 self._receive()
             except (EOFError, ConnectionResetError):
