@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from tests.support.databases import database as database
+from tests.support.databases import engine as engine
+from tests.support.databases import postgres_server as postgres_server
+from tests.support.databases import postgres_url as postgres_url
 from tests.support.databases import store as store
 from tests.support.hub_process import LEAKS, LOGS, HubProcess, search_for_secrets
 

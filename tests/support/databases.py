@@ -4,7 +4,8 @@ A further engine is a further parameter of `store`; the tests stay as they are.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from storage.database import Database, Transaction
 from storage.errors import Unavailable
 from storage.migrate import migrate
 from storage.sqlite import Durability
+from tests.support.postgres import PostgresMissingError, PostgresServer, database_of
 
 T = TypeVar("T")
 
@@ -39,10 +41,42 @@ class Store:
             await database.close()
 
 
-@pytest.fixture(params=["sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+ENGINES = ("sqlite", "postgres")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """This process's own Postgres; whoever asks first starts it."""
+    try:
+        server = PostgresServer()
+    except PostgresMissingError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    with server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty database on Postgres; it is gone after the test."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(database_of(url))
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of each engine."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Store:
     """An empty database of each engine."""
-    assert request.param == "sqlite"
+    if engine == "postgres":
+        return Store("postgres", request.getfixturevalue("postgres_url"))
     return Store("sqlite", f"sqlite:///{tmp_path / 'hub.db'}")
 
 
