@@ -57,8 +57,8 @@ class PostgresServer:
     def __init__(
         self, *, fsync: bool = False, tcp: bool = False, settings: Mapping[str, str] | None = None
     ) -> None:
-        self.templates: dict[str, str] = {}
-        """Databases to copy, by what is in them."""
+        self.templates: set[str] = set()
+        """The names of databases that are ready to be copied."""
         self._bin = binaries()
         self._version = _major_version(self._bin)
         self._user = _unprivileged()
@@ -70,8 +70,8 @@ class PostgresServer:
         } | dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
         _remove_what_was_left()
-        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_place(fsync)))
-        self._lock = os.open(self._folder / "owner", os.O_CREAT | os.O_RDWR, 0o600)
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_place(fsync)))
+        self._lock = os.open(self.folder / "owner", os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             self.port = _free_port() if tcp else 5432
@@ -110,7 +110,7 @@ class PostgresServer:
     def socket_url(self, database: str, user: str = OWNER) -> str:
         """A database's address over the Unix socket."""
         port = f"&port={self.port}" if self._tcp else ""
-        return f"postgres://{user}@/{database}?host={self._folder}{port}"
+        return f"postgres://{user}@/{database}?host={self.folder}{port}"
 
     def start(self) -> None:
         """Start it on its data and wait until it takes connections.
@@ -122,13 +122,13 @@ class PostgresServer:
         """
         assert not self.running, "the server is running already"
         options = [f"--{name}={value}" for name, value in self._settings.items()]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     *self._tied(), str(self._bin / "postgres"), "-D", str(self._data),
-                    "-k", str(self._folder), "-p", str(self.port), *options,
+                    "-k", str(self.folder), "-p", str(self.port), *options,
                 ],
-                cwd=self._folder,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -161,7 +161,7 @@ class PostgresServer:
         """End it and remove all its files."""
         if self.running:
             self.kill()
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self.folder)
         os.close(self._lock)
 
     def create_database(self, name: str | None = None, template: str | None = None) -> str:
@@ -195,7 +195,7 @@ class PostgresServer:
     ) -> list[tuple[Any, ...]]:
         async def work() -> list[tuple[Any, ...]]:
             connection = await asyncpg.connect(
-                host=str(self._folder), port=self.port, user=_SUPERUSER, database=database
+                host=str(self.folder), port=self.port, user=_SUPERUSER, database=database
             )
             try:
                 for statement in statements:
@@ -210,16 +210,16 @@ class PostgresServer:
 
     @property
     def _data(self) -> Path:
-        return self._folder / "data"
+        return self.folder / "data"
 
     def _initialize(self) -> None:
         if self._user is not None:
-            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+            os.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
         command = [
             *self._tied(), str(self._bin / "initdb"), "-D", str(self._data), "-U", _SUPERUSER,
             "-A", "trust", "-E", "UTF8", "--no-sync", *self._locale(),
         ]  # fmt: skip
-        done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         if done.returncode:
             raise PostgresFailedError(f"initdb failed:\n{done.stdout}{done.stderr}")
         self.start()
@@ -264,7 +264,7 @@ class PostgresServer:
             raise self._failed(f"Postgres did not end after {number.name}") from None
 
     def _failed(self, what: str) -> PostgresFailedError:
-        log = (self._folder / "log").read_text(errors="replace")[-4000:]
+        log = (self.folder / "log").read_text(errors="replace")[-4000:]
         return PostgresFailedError(f"{what}; its log ends with:\n{log}")
 
 
