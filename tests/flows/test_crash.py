@@ -64,7 +64,7 @@ async def test_nothing_is_lost_doubled_or_reordered_by_kills(tmp_path: Path) -> 
         asyncio.TaskGroup() as tasks,
     ):
         bots, dashboards = await crowd(hub)
-        check = LogCheck(hub.data_dir, bots)
+        check = LogCheck(hub, bots)
         publishing = [tasks.create_task(bot.run()) for bot in bots]
         following = [tasks.create_task(dashboard.run()) for dashboard in dashboards]
         for number in range(ROUNDS):
@@ -84,7 +84,7 @@ async def test_nothing_is_lost_doubled_or_reordered_by_kills(tmp_path: Path) -> 
 
         at = 0
         async for page in pages(hub, hub.admin_key, limit=1000):
-            stored = stored_log(hub.data_dir, after=at, upto=at + len(page))
+            stored = stored_log(hub, after=at, upto=at + len(page))
             assert page == [json.loads(event.frame) for event in stored]
             at += len(page)
         assert at >= len(check.log)

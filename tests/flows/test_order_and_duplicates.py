@@ -5,10 +5,14 @@ import sqlite3
 from contextlib import AsyncExitStack, closing
 from typing import Any
 
+import pytest
+
 from tests.support.crowd import stored_log
 from tests.support.hub_process import HubProcess
 from tests.support.rest import call, merchant_of, new_key, new_merchant
 from tests.support.ws import Frame, Socket, connect
+
+pytestmark = pytest.mark.both_engines
 
 
 def event(id_: str | None, n: int = 0, **more: Any) -> Frame:
@@ -18,7 +22,7 @@ def event(id_: str | None, n: int = 0, **more: Any) -> Frame:
 
 def log_ids(hub: HubProcess) -> list[str]:
     """The ids of the tests' own events in the log, in order."""
-    return [stored.id for stored in stored_log(hub.data_dir) if stored.type.startswith("custom_")]
+    return [stored.id for stored in stored_log(hub) if stored.type.startswith("custom_")]
 
 
 async def answers(socket: Socket, count: int) -> list[Frame]:

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -184,29 +184,7 @@ class PostgresServer:
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
         """Run statements as the superuser, each in a transaction of its own."""
-        self._as_superuser(database, statements)
-
-    def fetch(self, database: str, query: str) -> list[tuple[Any, ...]]:
-        """The rows of one query as the superuser, who sees every row of every tenant."""
-        return self._as_superuser(database, (), query)
-
-    def _as_superuser(
-        self, database: str, statements: tuple[str, ...], query: str | None = None
-    ) -> list[tuple[Any, ...]]:
-        async def work() -> list[tuple[Any, ...]]:
-            connection = await asyncpg.connect(
-                host=str(self.folder), port=self.port, user=_SUPERUSER, database=database
-            )
-            try:
-                for statement in statements:
-                    await connection.execute(statement)
-                return [tuple(row) for row in await connection.fetch(query)] if query else []
-            finally:
-                await connection.close()
-
-        # The caller may be a coroutine: it waits, and its loop with it.
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, work()).result()
+        _as_superuser(self.socket_url(database), statements)
 
     @property
     def _data(self) -> Path:
@@ -285,6 +263,30 @@ def binaries() -> Path:
     if not installed:
         raise PostgresMissingError("no Postgres here (on Debian: apt-get install postgresql)")
     return max(installed)[1]
+
+
+def rows(url: str, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """The rows of one query as the superuser, who sees those of every tenant."""
+    return _as_superuser(url, (), query, values)
+
+
+def _as_superuser(
+    url: str, statements: Sequence[str], query: str | None = None, values: Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    async def work() -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(url, user=_SUPERUSER)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+            if query is None:
+                return []
+            return [tuple(row) for row in await connection.fetch(query, *values)]
+        finally:
+            await connection.close()
+
+    # The caller may be a coroutine: it waits, and its loop with it.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work()).result()
 
 
 def database_of(url: str) -> str:

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from tests.support.hub_process import REPOSITORY
-from tests.support.postgres import PostgresServer, database_of
+from tests.support.postgres import PostgresServer, database_of, rows
 from tests.support_tests.test_hub_process import alive
 
 
@@ -46,7 +46,7 @@ async def test_a_database_belongs_to_an_owner_who_is_no_superuser(
         await connection.close()
     copy = postgres_server.create_database(template=database_of(url))
     assert await value(copy, "SELECT a FROM t") == "x"
-    assert postgres_server.fetch(database_of(copy), "SELECT a FROM t") == [("x",)]
+    assert rows(copy, "SELECT a FROM t") == [("x",)]
     for made in (url, copy):
         postgres_server.drop_database(database_of(made))
 
