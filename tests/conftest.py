@@ -15,6 +15,7 @@ from tests.support.databases import database as database
 from tests.support.databases import empty_postgres_url as empty_postgres_url
 from tests.support.databases import empty_store as empty_store
 from tests.support.databases import engine as engine
+from tests.support.databases import own_postgres as own_postgres
 from tests.support.databases import postgres_server as postgres_server
 from tests.support.databases import postgres_url as postgres_url
 from tests.support.databases import store as store

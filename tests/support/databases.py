@@ -60,6 +60,14 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
+def own_postgres(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
+    """A server for one test, which may stop it; it listens on TCP too."""
+    assert postgres_server.running, "or there is none for this test either"
+    with PostgresServer(tcp=True) as server:
+        yield server
+
+
+@pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A database on Postgres with every table, all empty; it is gone after the test."""
     url = postgres_server.create_database(template=_migrated(postgres_server))

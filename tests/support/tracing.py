@@ -27,7 +27,7 @@ FOUND: dict[str, str] = {}
 """What was found: the statement without its values, and where it came from first."""
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'")
-_report: Callable[[str, str], None] = FOUND.setdefault
+_report: Callable[[str, str], object] = FOUND.setdefault
 _transactions: dict[int, SqliteTransaction] = {}
 """The open transaction of each connection, by the connection's `id`."""
 _paused = False

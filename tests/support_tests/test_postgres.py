@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -15,13 +14,6 @@ import pytest
 from tests.support.hub_process import REPOSITORY
 from tests.support.postgres import PostgresServer, database_of, rows
 from tests.support_tests.test_hub_process import alive
-
-
-@pytest.fixture
-def own(postgres_server: PostgresServer) -> Iterator[PostgresServer]:
-    """A server that a test may stop. (There is a Postgres, or the shared one would be missing.)"""
-    with PostgresServer(tcp=True) as server:
-        yield server
 
 
 async def value(url: str, query: str) -> object:
@@ -51,19 +43,19 @@ async def test_a_database_belongs_to_an_owner_who_is_no_superuser(
         postgres_server.drop_database(database_of(made))
 
 
-async def test_a_crash_loses_nothing_that_was_committed(own: PostgresServer) -> None:
-    url = own.create_database()
+async def test_a_crash_loses_nothing_that_was_committed(own_postgres: PostgresServer) -> None:
+    url = own_postgres.create_database()
     connection = await asyncpg.connect(url)
     await connection.execute("CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('x')")
-    own.kill()
+    own_postgres.kill()
     with pytest.raises((OSError, asyncpg.PostgresError, asyncpg.InterfaceError)):
         await connection.fetchval("SELECT a FROM t")
     with pytest.raises(ConnectionRefusedError):
         await asyncpg.connect(url)
-    own.restart()
+    own_postgres.restart()
     assert await value(url, "SELECT a FROM t") == "x"
-    assert await value(own.socket_url(database_of(url)), "SELECT a FROM t") == "x"
-    own.restart()
+    assert await value(own_postgres.socket_url(database_of(url)), "SELECT a FROM t") == "x"
+    own_postgres.restart()
     assert await value(url, "SELECT a FROM t") == "x"
 
 
@@ -93,8 +85,8 @@ def test_it_dies_with_the_tests(postgres_server: PostgresServer) -> None:
         assert not Path(folder).exists(), "the next server removes what was left"
 
 
-def test_a_server_is_ready_soon(own: PostgresServer) -> None:
+def test_a_server_is_ready_soon(own_postgres: PostgresServer) -> None:
     started = time.monotonic()
-    own.restart()
+    own_postgres.restart()
     assert time.monotonic() - started < 2.0
-    assert asyncio.run(value(own.create_database(), "SELECT 1")) == 1
+    assert asyncio.run(value(own_postgres.create_database(), "SELECT 1")) == 1
