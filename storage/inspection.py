@@ -9,8 +9,8 @@ from .errors import StorageError
 from .migrate import pending
 from .scope import HUB
 
-OLDEST_POSTGRES = 130_000
-"""`server_version_num`: `gen_random_uuid()` without an extension came with 13."""
+OLDEST_POSTGRES = 150_000
+"""`server_version_num`: `UNIQUE NULLS NOT DISTINCT` came with 15."""
 _CONNECTIONS = 8
 """What one hub holds: a writer, four readers, one that listens, and the owner's for a moment."""
 _SLOW_MS = 20.0
@@ -81,7 +81,7 @@ async def _postgres(database: Database, *, ready: bool) -> list[Finding]:
         found = [
             Finding("ok", f"Postgres {version}")
             if number >= OLDEST_POSTGRES
-            else Finding("fail", f"Postgres {version}", "13 or newer is needed")
+            else Finding("fail", f"Postgres {version}", "15 or newer is needed")
         ]
         if superuser or bypass:
             what = "a superuser" if superuser else "allowed to bypass row-level security"
