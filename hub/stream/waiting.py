@@ -27,8 +27,8 @@ log = structlog.get_logger("hub.stream")
 
 GROUP_EVENTS = 512
 GROUP_BYTES = 256 * 1024
-"""512 usual events have less. Who publishes while others send large ones waits for the group that is
-being written and for its own: with 1 MiB each, that was 80 ms and more."""
+"""512 usual events have less. Who publishes while others send large ones waits for the group that
+is being written and for its own: with 1 MiB each, that was 80 ms and more."""
 PRESSED_EVENTS = 16_384
 PRESSED_BYTES = 16 * 1024 * 1024
 """What may wait for the log before publishers are held back sooner."""
