@@ -88,12 +88,12 @@ async def ensure_keys(
     async def look(tx: Transaction) -> bool:
         digest = token_hash(token)
         known = await keys.by_token_hashes(tx, [digest])
-        if admin_key is None and not known and database.shared:
-            if await instances.any_alive(tx, lately):
-                raise ValueError(
-                    "another hub runs on this database with an admin key of its own: set the same "
-                    f"HUB_ADMIN_KEY on both, or copy its admin.key to {data_dir / ADMIN_KEY}"
-                )
+        unknown = admin_key is None and not known and database.shared
+        if unknown and await instances.any_alive(tx, lately):
+            raise ValueError(
+                "another hub runs on this database with an admin key of its own: set the same "
+                f"HUB_ADMIN_KEY on both, or copy its admin.key to {data_dir / ADMIN_KEY}"
+            )
         return not await merchants.page(tx, "", 1)
 
     first = await database.read(look, HUB)
