@@ -3,8 +3,14 @@
 from .database import Transaction
 from .errors import NotFound
 from .records import Merchant
+from .scope import scoped
 
 _COLUMNS = "id, name, version, created_at, updated_at"
+
+
+def _scoped(tx: Transaction) -> tuple[str, list[str]]:
+    """As `scope.scoped`: a merchant's own row has its id where others have `merchant_id`."""
+    return scoped(tx, column="id")
 
 
 async def insert(tx: Transaction, id_: str, name: str, now: str) -> Merchant:
@@ -18,16 +24,21 @@ async def insert(tx: Transaction, id_: str, name: str, now: str) -> Merchant:
 
 async def get(tx: Transaction, id_: str) -> Merchant:
     """Raises: NotFound."""
-    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM merchants WHERE id = ?", (id_,))  # noqa: S608
+    where, params = _scoped(tx)
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM merchants WHERE {where} AND id = ?",  # noqa: S608
+        (*params, id_),
+    )
     if not rows:
         raise NotFound(f"no merchant has the id {id_!r}")
     return Merchant(*rows[0])
 
 
 async def page(tx: Transaction, after: str, limit: int) -> list[Merchant]:
-    """Up to `limit` merchants whose id sorts after `after`, by id."""
+    """Up to `limit` merchants of the scope whose id sorts after `after`, by id."""
+    where, params = _scoped(tx)
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM merchants WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608
-        (after, limit),
+        f"SELECT {_COLUMNS} FROM merchants WHERE {where} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
+        (*params, after, limit),
     )
     return [Merchant(*row) for row in rows]

@@ -2,12 +2,10 @@
 
 import hashlib
 import re
-import sqlite3
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
 
-from .database import Database, Transaction
+from .database import Database, Engine, Transaction
 from .errors import SchemaError
 
 _NAME = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
@@ -22,7 +20,7 @@ class Migration(NamedTuple):
     checksum: str
 
 
-def migrations(engine: str) -> list[Migration]:
+def migrations(engine: Engine) -> list[Migration]:
     """All steps for an engine, in order.
 
     Raises:
@@ -41,7 +39,7 @@ def migrations(engine: str) -> list[Migration]:
     return found
 
 
-async def migrate(database: Database, engine: str = "sqlite") -> list[str]:
+async def migrate(database: Database) -> list[str]:
     """Apply what is missing, all in one transaction.
 
     Returns:
@@ -50,7 +48,7 @@ async def migrate(database: Database, engine: str = "sqlite") -> list[str]:
     Raises:
         SchemaError: an applied migration was changed, or the schema is newer than this program.
     """
-    steps = migrations(engine)
+    steps = migrations(database.engine)
 
     async def work(tx: Transaction) -> list[str]:
         await tx.execute(
@@ -59,28 +57,25 @@ async def migrate(database: Database, engine: str = "sqlite") -> list[str]:
         )
         missing = steps[await _verified(tx, steps) :]
         for step in missing:
-            for statement in _statements(step.sql):
-                await tx.execute(statement)
+            await tx.script(step.sql)
             await tx.execute(
                 "INSERT INTO schema_migrations (number, name, checksum) VALUES (?, ?, ?)",
                 (step.number, step.name, step.checksum),
             )
         return [step.name for step in missing]
 
-    return await database.write(work)
+    return await database.maintain(work)
 
 
-async def pending(database: Database, engine: str = "sqlite") -> list[str]:
+async def pending(database: Database) -> list[str]:
     """The names of the migrations that are not applied yet; raises as `migrate` does."""
-    steps = migrations(engine)
+    steps = migrations(database.engine)
 
     async def work(tx: Transaction) -> list[str]:
-        exists = await tx.fetch(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'"
-        )
+        exists = "schema_migrations" in await tx.tables()
         return [step.name for step in steps[await _verified(tx, steps) if exists else 0 :]]
 
-    return await database.read(work)
+    return await database.maintain(work)
 
 
 async def _verified(tx: Transaction, steps: list[Migration]) -> int:
@@ -98,19 +93,3 @@ async def _verified(tx: Transaction, steps: list[Migration]) -> int:
                 "restore the file; a change of the schema is a new migration"
             )
     return len(applied)
-
-
-def _statements(sql: str) -> Iterator[str]:
-    """Split a migration into statements; SQLite's own tokenizer knows comments and triggers.
-
-    Raises:
-        SchemaError: it ends within a statement.
-    """
-    statement = ""
-    for line in sql.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-    if any(line.strip() and not line.strip().startswith("--") for line in statement.splitlines()):
-        raise SchemaError(f"a migration ends within a statement: {statement.strip()[:80]}")

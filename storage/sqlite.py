@@ -5,21 +5,33 @@ commit has been fsynced before it returns; with NORMAL a power cut may take the 
 """
 
 import asyncio
+import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 import aiosqlite
 
-from .database import Row, Transaction, Value
-from .errors import Conflict, Unavailable
+from .database import Engine, Row, Transaction, Value
+from .errors import Conflict, SchemaError, Sealed, Unavailable
+from .scope import HUB, Scope
 
 T = TypeVar("T")
 Durability = Literal["full", "normal"]
 
 READERS = 4
+_INSERT_ROWS = 256
 _BUSY_MS = 5000
 # Multi-row INSERTs come in sizes of powers of two, so that a few statements serve every group.
 _CACHED_STATEMENTS = 256
@@ -31,13 +43,19 @@ _CHECKPOINT_PAGES = 4096
 class SqliteTransaction:
     """A transaction on SQLite's thread: every await returns without suspending."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, scope: Scope) -> None:
         self._connection = connection
+        self.scope = scope
+        self._bound: Scope | None = None
 
     async def execute(self, sql: str, params: Sequence[Value] = ()) -> int:
+        if self._bound is not self.scope and _is_guarded(sql):
+            self._bind(self.scope)
         return self._run(sql, params).rowcount
 
     async def fetch(self, sql: str, params: Sequence[Value] = ()) -> list[Row]:
+        if self._bound is not self.scope and _is_guarded(sql):  # UPDATE ... RETURNING
+            self._bind(self.scope)
         cursor = self._run(sql, params)
         with _translated():
             return cursor.fetchall()
@@ -54,18 +72,69 @@ class SqliteTransaction:
         finally:
             cursor.close()
 
+    async def insert(
+        self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value]]
+    ) -> None:
+        at = 0
+        for size in _row_sizes(len(rows)):
+            params: list[Value] = []
+            for row in rows[at : at + size]:
+                params += row
+            await self.execute(_insert(table, tuple(columns), size), params)
+            at += size
+
+    async def fetch_wanted(
+        self, columns: Sequence[str], rows: Sequence[Sequence[str]], sql: str
+    ) -> list[Row]:
+        found: list[Row] = []
+        at = 0
+        for size in _row_sizes(len(rows)):
+            params = [text for row in rows[at : at + size] for text in row]
+            found += await self.fetch(_wanted(tuple(columns), sql, size), params)
+            at += size
+        return found
+
     @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self, scope: Scope | None = None) -> AsyncIterator[None]:
+        outer, bound = self.scope, self._bound
         self._run("SAVEPOINT part", ())
+        self.scope = scope or outer
         try:
             yield
         except BaseException:
+            self._bound = bound
             # A full disk or an I/O error has already undone the whole transaction.
             if self._connection.in_transaction:
                 self._run("ROLLBACK TO part", ())
                 self._run("RELEASE part", ())
             raise
+        finally:
+            self.scope = outer
         self._run("RELEASE part", ())
+
+    async def script(self, sql: str) -> None:
+        for statement in _statements(sql):
+            self._run(statement, ())
+
+    async def tables(self) -> list[str]:
+        rows = await self.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [name for (name,) in rows]
+
+    def commit(self) -> None:
+        """Commit; at rest the file names no scope, so that a stranger's change has none."""
+        if self._bound is not None:
+            self._run("UPDATE scope SET merchant_id = NULL, actor_id = NULL, actor_role = NULL,"
+                      " ip_address = NULL, user_agent = NULL", ())  # fmt: skip
+        self._run("COMMIT", ())
+
+    def _bind(self, scope: Scope) -> None:
+        """Let the triggers know for whom the statements that follow run."""
+        self._run(
+            "UPDATE scope SET merchant_id = ?, actor_id = ?, actor_role = ?, ip_address = ?,"
+            " user_agent = ?",
+            (scope.bound, scope.actor_id, scope.actor_role, scope.address, scope.agent),
+        )
+        self._bound = scope
 
     def _run(self, sql: str, params: Sequence[Value]) -> sqlite3.Cursor:
         # A full disk or an I/O error ends the transaction by itself; what follows would be
@@ -76,13 +145,68 @@ class SqliteTransaction:
             return self._connection.execute(sql, params)
 
 
+_GUARDED = re.compile(
+    r"\s*(?:WITH\b.*?\b)?(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(\w+)", re.IGNORECASE | re.DOTALL
+)
+_UNGUARDED = {"events", "log_state", "retired_event_ids", "schema_migrations", "scope"}
+"""Tables without a trigger that asks for the scope: the log's own, written in every group."""
+
+
+@lru_cache(maxsize=1024)
+def _is_guarded(sql: str) -> bool:
+    """Whether a statement writes to a table whose triggers ask for the scope."""
+    match = _GUARDED.match(sql)
+    return match is not None and match[1].lower() not in _UNGUARDED
+
+
+def _row_sizes(count: int) -> list[int]:
+    """Split many rows into statements of a power of two rows, largest first.
+
+    Each size is prepared once and kept: 2.2 µs an event, against 3.4 for `executemany` (which
+    also takes the GIL back for every row) and 6.4 for one `json_each`.
+    """
+    sizes = [_INSERT_ROWS] * (count // _INSERT_ROWS)
+    rest = count % _INSERT_ROWS
+    return sizes + [1 << bit for bit in reversed(range(rest.bit_length())) if rest >> bit & 1]
+
+
+@lru_cache(maxsize=256)
+def _insert(table: str, columns: tuple[str, ...], size: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    rows = ", ".join([row] * size)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}"  # noqa: S608
+
+
+@lru_cache(maxsize=256)
+def _wanted(columns: tuple[str, ...], sql: str, size: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"WITH wanted ({', '.join(columns)}) AS (VALUES {', '.join([row] * size)}) {sql}"
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """Split a migration into statements; SQLite's own tokenizer knows comments and triggers.
+
+    Raises:
+        SchemaError: it ends within a statement.
+    """
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if any(line.strip() and not line.strip().startswith("--") for line in statement.splitlines()):
+        raise SchemaError(f"a migration ends within a statement: {statement.strip()[:80]}")
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """SQLite's errors as storage's own."""
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise Conflict(str(error)) from error
+        refusal = Sealed if str(error).startswith("sealed") else Conflict
+        raise refusal(str(error)) from error
     except sqlite3.Error as error:
         raise Unavailable(f"SQLite: {error}") from error
 
@@ -97,15 +221,32 @@ class SqliteDatabase:
         for reader in readers:
             self._idle.put_nowait(reader)
 
-    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        return await _in_one_hop(self._writer, "BEGIN IMMEDIATE", work)
+    @property
+    def engine(self) -> Engine:
+        return "sqlite"
 
-    async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    @property
+    def shared(self) -> bool:
+        return False
+
+    async def write(self, work: Callable[[Transaction], Awaitable[T]], scope: Scope) -> T:
+        return await _in_one_hop(self._writer, "BEGIN IMMEDIATE", work, scope)
+
+    async def read(self, work: Callable[[Transaction], Awaitable[T]], scope: Scope) -> T:
         reader = await self._idle.get()
         try:
-            return await _in_one_hop(reader, "BEGIN", work)
+            return await _in_one_hop(reader, "BEGIN", work, scope)
         finally:
             self._idle.put_nowait(reader)
+
+    async def maintain(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        return await self.write(work, HUB)
+
+    async def identity(self) -> str | None:
+        return None
+
+    async def listen(self, heard: Callable[[str], None]) -> None:
+        """Nobody else writes to the file: there is nothing to be heard."""
 
     async def close(self) -> None:
         for connection in (*self._readers, self._writer):
@@ -145,7 +286,10 @@ async def _connect(path: Path, opened: list[aiosqlite.Connection]) -> aiosqlite.
 
 
 async def _in_one_hop(
-    connection: aiosqlite.Connection, begin: str, work: Callable[[Transaction], Awaitable[T]]
+    connection: aiosqlite.Connection,
+    begin: str,
+    work: Callable[[Transaction], Awaitable[T]],
+    scope: Scope,
 ) -> T:
     """Run a whole transaction in one call on the connection's thread.
 
@@ -155,12 +299,12 @@ async def _in_one_hop(
 
     def transaction() -> T:
         raw = connection._conn
-        tx = SqliteTransaction(raw)
+        tx = SqliteTransaction(raw, scope)
         with _translated():
             raw.execute(begin)
         try:
             result = _drive(work(tx))
-            tx._run("COMMIT", ())
+            tx.commit()
         except BaseException:
             if raw.in_transaction:
                 with _translated():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hub.auth import Principal
-from hub.gateway.publishing import check_may_publish, entry_of
+from hub.gateway.publishing import check_may_publish, entry_of, lane_of
 from hub.protocol import drafts
 from hub.protocol.drafts import Draft
 from hub.protocol.errors import HubError, InvalidParams, RateLimited, invalid
@@ -15,10 +15,11 @@ from hub.protocol.frames import Entry, Gap, Publish
 from hub.protocol.websocket import payload_of
 from hub.services import Services
 from hub.stream.append import Outcome
-from hub.stream.log import Publication
+from hub.stream.waiting import Lane, Publication
 from storage import events
 from storage.database import Transaction
 from storage.records import EventPage
+from storage.scope import Scope
 
 _SCANS = 8
 """Pages of the table that one request may look through for matching events."""
@@ -53,13 +54,11 @@ async def publish(
             lines.append(None)
         except HubError as error:
             lines.append(error)
-    outcomes = iter(
-        zip(drafts, await _append(services, actor.merchant_id or actor.key_id, drafts), strict=True)
-    )
+    outcomes = iter(zip(drafts, await _append(services, lane_of(actor), drafts), strict=True))
     return [line or _line(*next(outcomes)) for line in lines]
 
 
-async def _append(services: Services, lane: str, drafts: list[Draft]) -> list[Outcome]:
+async def _append(services: Services, lane: Lane, drafts: list[Draft]) -> list[Outcome]:
     future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
     def answer(outcomes: list[Outcome]) -> None:
@@ -152,7 +151,6 @@ class Pager:
         async def read(tx: Transaction) -> tuple[EventPage, int]:
             found = await events.page(
                 tx,
-                self._merchant_id,
                 None if types is None else split_patterns(types),
                 None if subjects is None else split_patterns(subjects),
                 after=cursor,
@@ -162,7 +160,7 @@ class Pager:
             return found, (await events.log_state(tx)).oldest
 
         for _ in range(_SCANS):
-            found, oldest = await self._services.database.read(read)
+            found, oldest = await self._services.database.read(read, Scope(self._merchant_id))
             if gap is None and 0 < cursor < oldest - 1:
                 gap = Gap(cursor + 1, oldest - 1, "retention", oldest - 1)
             cursor = max(cursor, found.upto)
