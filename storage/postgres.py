@@ -139,7 +139,13 @@ class PostgresTransaction:
 
     async def script(self, sql: str) -> None:
         self._pending.append(sql)
-        await self._flush()
+        try:
+            await self._flush()
+        except Unavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, asyncpg.PostgresSyntaxError) and _is_cut(str(cause)):
+                raise SchemaError(f"a migration ends within a statement: {cause}") from error
+            raise
 
     async def tables(self) -> list[str]:
         rows = await self.fetch(
@@ -379,6 +385,11 @@ class PostgresDatabase:
                 await asyncio.sleep(_LISTEN_SECONDS if listening else 0.2)
         finally:
             await line.close()
+
+
+def _is_cut(message: str) -> bool:
+    """Whether a syntax error says that a statement, a string or a comment has no end."""
+    return message.endswith("at end of input") or message.startswith("unterminated")
 
 
 async def _roll_back(connection: Connection) -> None:
