@@ -7,11 +7,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from hub.operate import admin, doctor, serve
+from hub.operate.database import open_database
 from hub.operate.first_start import prepare_data_dir
 from hub.operate.lock import AlreadyRunning, hold
 from hub.settings import Settings, SettingsError, load
 from hub.tokens import ROLES
-from storage.connect import connect
 from storage.errors import StorageError
 from storage.migrate import migrate
 
@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace, settings: Settings, unknown: list[str]) ->
 
 def _migrate(settings: Settings) -> str:
     async def work() -> list[str]:
-        database = await connect(settings.effective_database_url, settings.durability)
+        database = await open_database(settings)
         try:
             return await migrate(database)
         finally:

@@ -16,6 +16,7 @@ from hub.protocol.times import format_ms, parse_ms
 from storage import keys
 from storage.database import Database, Transaction
 from storage.records import ApiKey
+from storage.scope import HUB, Scope
 
 from .tickets import TICKET_SECONDS, Behind, Tickets
 from .tokens import is_ticket, token_hash
@@ -35,6 +36,7 @@ class Principal(msgspec.Struct, frozen=True):
         merchant_id: None for an admin.
         expires_ms: when this credential ends, milliseconds since 1970, or None.
         browser: the hash of the browser session, or None; its connections end with it.
+        address, agent: from where it acts, for the audit; unknown until `at` has said it.
         source: `role:name`, as it stands in events.
     """
 
@@ -44,6 +46,21 @@ class Principal(msgspec.Struct, frozen=True):
     name: str
     expires_ms: int | None
     browser: str | None = None
+    address: str | None = None
+    agent: str | None = None
+
+    def at(self, address: str, agent: str | None) -> "Principal":
+        """The same principal, acting from somewhere."""
+        return msgspec.structs.replace(self, address=address, agent=agent)
+
+    def scope(self, merchant_id: str | None = None) -> Scope:
+        """What this principal's work may touch: its own merchant's rows, an admin's every one's.
+
+        Args:
+            merchant_id: whose rows alone, for an admin that is narrowed to one merchant.
+        """
+        narrowed = self.merchant_id or merchant_id
+        return Scope(narrowed, self.key_id, self.role, self.address, self.agent)
 
     @property
     def source(self) -> str:
@@ -155,6 +172,12 @@ class Authenticator:
             del self._browsers[digest]
         self._tickets.forget_key(key_id)
 
+    def forget_all(self) -> None:
+        """Look every key and browser up again: any of them may have been revoked."""
+        self._forgotten += 1
+        self._keys.clear()
+        self._browsers.clear()
+
     def forget_browser(self, browser: str) -> None:
         """Look a browser session up again, and void its tickets: it was signed out."""
         self._forgotten += 1
@@ -217,6 +240,6 @@ class Authenticator:
         """Read what no revocation has overtaken: what is kept must not outlive its key."""
         while True:
             forgotten = self._forgotten
-            found = await self._database.read(work)
+            found = await self._database.read(work, HUB)
             if forgotten == self._forgotten:
                 return found

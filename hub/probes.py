@@ -6,7 +6,6 @@ before it has ended, so that a disk that stands still is not asked by ever more.
 """
 
 import asyncio
-import contextlib
 import os
 import time
 from collections import deque
@@ -19,11 +18,13 @@ from msgspec import Struct
 from hub.limits import Clock
 from hub.protocol.errors import HubError
 from hub.settings import Settings
-from hub.stream.log import EventLog, WriteScope
+from hub.stream.log import EventLog
+from hub.stream.waiting import WriteScope
 from storage import events
 from storage.connect import sqlite_path
 from storage.errors import StorageError
 from storage.migrate import pending
+from storage.scope import HUB
 
 log = structlog.get_logger("hub.probes")
 
@@ -137,8 +138,9 @@ class Probes:
         self.disk_free: int | None = None
         self._log = event_log
         self._places = {settings.data_dir.absolute()}
-        with contextlib.suppress(StorageError):  # a database elsewhere is not on this disk
-            self._places.add(sqlite_path(settings.effective_database_url).parent.absolute())
+        file = sqlite_path(settings.effective_database_url)
+        if file is not None:  # a server's disk is not seen from here
+            self._places.add(file.parent.absolute())
         self._all = (
             Probe("database", self._database, tasks),
             Probe("migrations", self._migrations, tasks, _SCHEMA_REMEMBERED_SECONDS),
@@ -163,10 +165,10 @@ class Probes:
         async def nothing(scope: WriteScope) -> None:
             return None
 
-        await self._log.database.read(events.log_state)
+        await self._log.database.read(events.log_state, HUB)
         begun = time.perf_counter()
         try:
-            await self._log.commit(nothing)
+            await self._log.commit(nothing, HUB)
         except HubError:
             raise Broken(
                 "it answers, but cannot be written; the line `commit failed` of the log says why"

@@ -18,15 +18,17 @@ from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
 from hub.metrics import Metrics
 from hub.origins import Origins
+from hub.peers import Kept, Peers
+from hub.peers import merchant_ids as merchants_of
 from hub.probes import LoopLag, Probes
+from hub.protocol.ids import uuid7
 from hub.quotas import Quotas, quotas
 from hub.settings import Settings
 from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
-from storage import merchants
-from storage.database import Database, Transaction
+from storage.database import Database
 
 
 class Started(NamedTuple):
@@ -76,7 +78,7 @@ async def open_services(
     """Start everything on a migrated database; on leaving, write what was accepted and stop."""
     started = Started(version, time.time_ns() // 1_000_000, time.monotonic())
     event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
-    merchant_ids = await _merchant_ids(database)
+    merchant_ids = await merchants_of(database)
     failure: Exception | None = None
     # Starlette reads files in threads. Each wants the interpreter, which the database's thread then
     # waits for: 40 of them made a commit take over a second.
@@ -89,7 +91,8 @@ async def open_services(
         fanout.writing = lambda: event_log.writing
         replay = Replay(event_log, fanout, tasks)
         authenticator = Authenticator(database)
-        presence = Presence(event_log)
+        instance = uuid7()
+        presence = Presence(event_log, instance)
         connections = Connections(presence, settings.connections_per_key, authenticator.now_ms)
         limits = quotas(settings)
         proxies = Proxies(settings.trusted_proxies)
@@ -102,9 +105,16 @@ async def open_services(
         metrics = Metrics(gateway, loop_lag, version)
         event_log.measured = metrics.commit
         writing = tasks.create_task(event_log.run())
-        await presence.recover()
         telling = tasks.create_task(presence.run())
-        endless = [tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run())]
+        kept = Kept(authenticator, connections, merchant_ids)
+        peers = Peers(event_log, presence, kept, instance, tasks)
+        await peers.begin()
+        endless = [
+            tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
+        ]
+        event_log.torn = gateway.cut_all
+        if database.shared:
+            endless.append(tasks.create_task(event_log.keep_up()))
         if settings.retention is not None:
             endless.append(tasks.create_task(keep_retention(event_log, settings.retention)))
         try:
@@ -126,15 +136,3 @@ async def open_services(
                 await writing
     if failure is not None:
         raise failure
-
-
-async def _merchant_ids(database: Database) -> set[str]:
-    async def read(tx: Transaction) -> set[str]:
-        found: set[str] = set()
-        after = ""
-        while rows := await merchants.page(tx, after, 1000):
-            found.update(row.id for row in rows)
-            after = rows[-1].id
-        return found
-
-    return await database.read(read)

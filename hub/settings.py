@@ -29,7 +29,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         host, port: where the hub listens; port 0 picks a free one.
         data_dir: the SQLite file, the keys and the lock.
-        database_url: `sqlite:///…`; the file `hub.db` in the data directory without one.
+        database_url: `sqlite:///…` or `postgres://…`; the file `hub.db` in the data directory
+            without one.
+        database_owner_url: the owner of a Postgres schema, for migrations; `database_url` without
+            one.
         admin_key: the bootstrap admin key, 32 characters or more; generated without one.
         public_url: the address under which browsers reach the hub; its own address without one.
         allowed_origins: other origins whose pages may connect.
@@ -51,6 +54,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8000
     data_dir: Path = Path("data")
     database_url: str | None = None
+    database_owner_url: str | None = None
     admin_key: Annotated[str, Meta(min_length=32, max_length=256)] | None = None
     public_url: str | None = None
     allowed_origins: tuple[str, ...] = ()
@@ -85,13 +89,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 value = ",".join(value)
             elif field == "database_url":
                 value = self.effective_database_url
-            shown[env_name(field)] = "" if value is None else _masked(str(value))
+            shown[env_name(field)] = "" if value is None else masked_address(str(value))
         return shown
 
 
-def _masked(text: str) -> str:
+def masked_address(text: str) -> str:
     """An address without the password in it."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", text)
+    text = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", text)
+    return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", text)
 
 
 def env_name(field: str) -> str:

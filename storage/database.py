@@ -118,12 +118,10 @@ class Database(Protocol):
     async def listen(self, heard: Callable[[str], None]) -> None:
         """Call `heard` with each notice of another process, for as long as the database is open.
 
-        A notice is `head N` for a new end of the log or what `notify` was given. `again` says
-        that notices may have been missed.
+        A notice is a word and an id, written by the database's own triggers: `head N`, the new end
+        of the log; `key ID`, a key was revoked; `browser HASH`, a browser's session was ended;
+        `merchant ID`, there is a new one. `again` says that notices may have been missed.
         """
-
-    async def notify(self, notice: str) -> None:
-        """Tell all processes on this database, this one included; nothing where there is one."""
 
     async def close(self) -> None:
         """Finish what runs and close every connection."""

@@ -18,22 +18,32 @@ Patterns = tuple[list[str], list[str]]
 # ── the log's identity and ends ──────────────────────────────────────────────────────────────
 
 
-async def ensure_log(tx: Transaction, epoch: str) -> LogState:
-    """Start the log with this epoch unless it has one already; its state."""
+async def ensure_log(tx: Transaction, epoch: str, identity: str | None = None) -> LogState:
+    """Start the log with this epoch unless it has one already; its state.
+
+    A log that another database wrote last (a restored backup, a server that went back to an
+    earlier state) gets this epoch too: offsets that it gave out then may be given out again.
+
+    Args:
+        identity: what tells this database from its copies, see `Database.identity`.
+    """
     await tx.execute(
-        "INSERT INTO log_state (id, epoch, head, committed_at) VALUES (1, ?, 0, 0)"
+        "INSERT INTO log_state (id, epoch, head, oldest, committed_at) VALUES (1, ?, 0, 1, 0)"
         " ON CONFLICT (id) DO NOTHING",
         (epoch,),
     )
+    [(written_by,)] = await tx.fetch("SELECT fingerprint FROM log_state")
+    if written_by != identity:
+        if written_by is not None:
+            await tx.execute("UPDATE log_state SET epoch = ?", (epoch,))
+        await tx.execute("UPDATE log_state SET fingerprint = ?", (identity,))
     return await log_state(tx)
 
 
 async def log_state(tx: Transaction) -> LogState:
     """Read the log's state."""
-    [(found, head, oldest)] = await tx.fetch(
-        "SELECT epoch, head, (SELECT MIN(log_offset) FROM events) FROM log_state"
-    )
-    return LogState(found, head, head + 1 if oldest is None else oldest)
+    [(epoch, head, oldest)] = await tx.fetch("SELECT epoch, head, oldest FROM log_state")
+    return LogState(epoch, head, oldest)
 
 
 async def withdraw(tx: Transaction, count: int) -> None:
@@ -238,4 +248,5 @@ async def retire(tx: Transaction, committed_before_ms: int, limit: int) -> int:
             (last,),
         )
         await tx.execute("DELETE FROM events WHERE log_offset <= ?", (last,))
+        await tx.execute("UPDATE log_state SET oldest = ? WHERE oldest <= ?", (last + 1, last))
     return removed

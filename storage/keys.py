@@ -7,7 +7,7 @@ from .errors import NotFound
 from .records import ApiKey
 from .scope import scoped
 
-_COLUMNS = "id, merchant_id, role, name, prefix, version, created_at, expires_at, revoked_at"
+COLUMNS = "id, merchant_id, role, name, prefix, version, created_at, expires_at, revoked_at"
 
 
 async def insert(tx: Transaction, key: ApiKey, token_hash: str, *, bootstrap: bool = False) -> None:
@@ -17,7 +17,7 @@ async def insert(tx: Transaction, key: ApiKey, token_hash: str, *, bootstrap: bo
         Conflict: the merchant does not exist, or the same secret is known already.
     """
     await tx.execute(
-        f"INSERT INTO api_keys ({_COLUMNS}, token_hash, bootstrap)"  # noqa: S608
+        f"INSERT INTO api_keys ({COLUMNS}, token_hash, bootstrap)"  # noqa: S608
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             key.id, key.merchant_id, key.role, key.name, key.prefix, key.version,
@@ -30,7 +30,7 @@ async def get(tx: Transaction, id_: str) -> ApiKey:
     """Raises: NotFound."""
     where, params = scoped(tx)
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM api_keys WHERE {where} AND id = ?",  # noqa: S608
+        f"SELECT {COLUMNS} FROM api_keys WHERE {where} AND id = ?",  # noqa: S608
         (*params, id_),
     )
     if not rows:
@@ -42,7 +42,7 @@ async def by_token_hashes(tx: Transaction, token_hashes: Sequence[str]) -> dict[
     """The keys with these secrets by their hash, revoked and expired ones included."""
     marks = ", ".join("?" * len(token_hashes))
     rows = await tx.fetch(
-        f"SELECT token_hash, {_COLUMNS} FROM api_keys WHERE token_hash IN ({marks})",  # noqa: S608
+        f"SELECT token_hash, {COLUMNS} FROM api_keys WHERE token_hash IN ({marks})",  # noqa: S608
         tuple(token_hashes),
     )
     return {row[0]: ApiKey(*row[1:]) for row in rows}
@@ -52,7 +52,7 @@ async def page(tx: Transaction, after: str, limit: int) -> list[ApiKey]:
     """Up to `limit` keys of the scope whose id sorts after `after`, by id."""
     where, params = scoped(tx)
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM api_keys WHERE {where} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
+        f"SELECT {COLUMNS} FROM api_keys WHERE {where} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
         (*params, after, limit),
     )
     return [ApiKey(*row) for row in rows]
@@ -79,22 +79,15 @@ async def bootstrap_keys(tx: Transaction) -> list[str]:
     return [id_ for (id_,) in rows]
 
 
-# ── bots' presence ───────────────────────────────────────────────────────────────────────────
-
-
-async def set_connected(tx: Transaction, id_: str, connected: bool) -> bool:
-    """Note a bot key's first or last session; False when it was noted before."""
-    changed = await tx.execute(
-        "UPDATE api_keys SET connected = ? WHERE id = ? AND connected <> ?",
-        (connected, id_, connected),
+async def revoked_among(tx: Transaction, ids: Sequence[str]) -> list[str]:
+    """Which of these keys are revoked or gone."""
+    marks = ", ".join("?" * len(ids))
+    rows = await tx.fetch(
+        f"SELECT id FROM api_keys WHERE id IN ({marks}) AND revoked_at IS NULL",  # noqa: S608
+        tuple(ids),
     )
-    return changed == 1
-
-
-async def connected_bots(tx: Transaction) -> list[ApiKey]:
-    """The bot keys noted as connected."""
-    rows = await tx.fetch(f"SELECT {_COLUMNS} FROM api_keys WHERE connected = TRUE")  # noqa: S608
-    return [ApiKey(*row) for row in rows]
+    alive = {id_ for (id_,) in rows}
+    return [id_ for id_ in ids if id_ not in alive]
 
 
 # ── browsers ─────────────────────────────────────────────────────────────────────────────────
@@ -136,7 +129,7 @@ async def delete_session(tx: Transaction, token_hash: str) -> None:
 
 async def by_session_hash(tx: Transaction, token_hash: str) -> tuple[ApiKey, str] | None:
     """The key behind a browser's session, and when the session ends."""
-    columns = ", ".join(f"k.{name}" for name in _COLUMNS.split(", "))
+    columns = ", ".join(f"k.{name}" for name in COLUMNS.split(", "))
     rows = await tx.fetch(
         f"SELECT {columns}, s.expires_at FROM browser_sessions s"  # noqa: S608
         " JOIN api_keys k ON k.id = s.key_id WHERE s.token_hash = ?",

@@ -248,9 +248,6 @@ class SqliteDatabase:
     async def listen(self, heard: Callable[[str], None]) -> None:
         """Nobody else writes to the file: there is nothing to be heard."""
 
-    async def notify(self, notice: str) -> None:
-        """Nobody else is there to be told."""
-
     async def close(self) -> None:
         for connection in (*self._readers, self._writer):
             await connection.close()

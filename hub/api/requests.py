@@ -57,7 +57,7 @@ async def principal_of(
         RateLimited: there were too many requests.
     """
     try:
-        principal = await _principal(request, ticket)
+        principal = (await _principal(request, ticket)).at(address_of(request), agent_of(request))
     except (Unauthenticated, Forbidden):
         charge(request, quota, subject(address_of(request)))
         raise
@@ -120,12 +120,13 @@ def address_of(request: Request) -> str:
 
 def peer_of(request: Request) -> Peer:
     """The other side of a request that stays."""
+    return Peer(address_of(request), agent_of(request), time.time_ns() // 1_000_000)
+
+
+def agent_of(request: Request) -> str | None:
+    """What the client calls itself."""
     agent = request.headers.get("user-agent")
-    return Peer(
-        address_of(request),
-        None if agent is None else agent[:AGENT_CHARS],
-        time.time_ns() // 1_000_000,
-    )
+    return None if agent is None else agent[:AGENT_CHARS]
 
 
 def require_own_origin(request: Request) -> None:

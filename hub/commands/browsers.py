@@ -4,7 +4,7 @@ from hub.auth import SESSION_SECONDS, Principal
 from hub.protocol.errors import InvalidParams
 from hub.protocol.times import format_ms
 from hub.services import Services
-from hub.stream.log import WriteScope
+from hub.stream.waiting import WriteScope
 from hub.tokens import new_browser, token_hash
 from storage import keys
 
@@ -23,10 +23,11 @@ async def sign_in(services: Services, principal: Principal) -> tuple[str, Princi
 
     async def work(scope: WriteScope) -> None:
         await keys.insert_session(
-            scope.tx, token_hash(value), principal.key_id, format_ms(now_ms), format_ms(ends_ms)
-        )
+            scope.tx, token_hash(value), principal.key_id, principal.merchant_id,
+            format_ms(now_ms), format_ms(ends_ms),
+        )  # fmt: skip
 
-    await services.log.commit(work)
+    await services.log.commit(work, principal.scope())
     return value, await authenticator.by_cookie(value)
 
 
@@ -46,9 +47,9 @@ async def sign_out(services: Services, actor: Principal) -> None:
     async def work(scope: WriteScope) -> None:
         await keys.delete_session(scope.tx, browser)
 
-    await services.log.commit(work)
+    await services.log.commit(work, actor.scope())
     services.authenticator.forget_browser(browser)
-    services.gateway.connections.close_browser(browser, actor.key_id)
+    services.gateway.connections.close_browser(browser)
 
 
 def issue_ticket(services: Services, actor: Principal) -> str:

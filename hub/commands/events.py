@@ -15,10 +15,11 @@ from hub.protocol.frames import Entry, Gap, Publish
 from hub.protocol.websocket import payload_of
 from hub.services import Services
 from hub.stream.append import Outcome
-from hub.stream.log import Publication
+from hub.stream.waiting import Publication
 from storage import events
 from storage.database import Transaction
 from storage.records import EventPage
+from storage.scope import Scope
 
 _SCANS = 8
 """Pages of the table that one request may look through for matching events."""
@@ -152,7 +153,6 @@ class Pager:
         async def read(tx: Transaction) -> tuple[EventPage, int]:
             found = await events.page(
                 tx,
-                self._merchant_id,
                 None if types is None else split_patterns(types),
                 None if subjects is None else split_patterns(subjects),
                 after=cursor,
@@ -162,7 +162,7 @@ class Pager:
             return found, (await events.log_state(tx)).oldest
 
         for _ in range(_SCANS):
-            found, oldest = await self._services.database.read(read)
+            found, oldest = await self._services.database.read(read, Scope(self._merchant_id))
             if gap is None and 0 < cursor < oldest - 1:
                 gap = Gap(cursor + 1, oldest - 1, "retention", oldest - 1)
             cursor = max(cursor, found.upto)

@@ -8,7 +8,7 @@ from hub.protocol.errors import Forbidden, InvalidParams, NotFound, invalid
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms, normalize, parse_ms
 from hub.services import Services
-from hub.stream.log import WriteScope
+from hub.stream.waiting import WriteScope
 from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import errors, keys
 from storage.database import Transaction
@@ -53,7 +53,7 @@ async def create(
         await keys.insert(scope.tx, key, token_hash(token))
         _record(scope, "key_created", key, actor)
 
-    committed = await services.log.commit(work)
+    committed = await services.log.commit(work, actor.scope())
     return key, token, committed.offset
 
 
@@ -68,12 +68,11 @@ async def list_(
     _check_manages(actor)
     if actor.merchant_id is not None and merchant_id not in (None, actor.merchant_id):
         raise Forbidden("a merchant's key sees the keys of its own merchant")
-    scope = actor.merchant_id or merchant_id
 
     async def read(tx: Transaction) -> list[ApiKey]:
-        return await keys.page(tx, scope, after, limit)
+        return await keys.page(tx, after, limit)
 
-    return await services.database.read(read)
+    return await services.database.read(read, actor.scope(merchant_id))
 
 
 async def revoke(services: Services, actor: Principal, id_: str) -> tuple[ApiKey, int]:
@@ -87,15 +86,13 @@ async def revoke(services: Services, actor: Principal, id_: str) -> tuple[ApiKey
 
     async def work(scope: WriteScope) -> ApiKey:
         key = await keys.get(scope.tx, id_)
-        if actor.merchant_id not in (None, key.merchant_id):
-            raise errors.NotFound
         if await keys.revoke(scope.tx, id_, now):
             key = await keys.get(scope.tx, id_)
             _record(scope, "key_revoked", key, actor)
         return key
 
     try:
-        committed = await services.log.commit(work)
+        committed = await services.log.commit(work, actor.scope())
     except errors.NotFound:
         raise NotFound("no key has this id") from None
     services.authenticator.forget(id_)

@@ -7,7 +7,7 @@ from hub.protocol.errors import Forbidden, NotFound
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms
 from hub.services import Services
-from hub.stream.log import WriteScope
+from hub.stream.waiting import WriteScope
 from storage import errors, merchants
 from storage.database import Transaction
 from storage.records import Merchant
@@ -26,7 +26,7 @@ async def create(services: Services, actor: Principal, name: str) -> tuple[Merch
     async def work(scope: WriteScope) -> Merchant:
         return await merchants.insert(scope.tx, id_, name, now)
 
-    committed = await services.log.commit(work)
+    committed = await services.log.commit(work, actor.scope())
     services.merchants.add(id_)
     return committed.result, committed.offset
 
@@ -35,11 +35,9 @@ async def list_(services: Services, actor: Principal, after: str, limit: int) ->
     """A page of merchants by id: all for an admin, their own for everyone else."""
 
     async def read(tx: Transaction) -> list[Merchant]:
-        if actor.merchant_id is None:
-            return await merchants.page(tx, after, limit)
-        return [await merchants.get(tx, actor.merchant_id)] if actor.merchant_id > after else []
+        return await merchants.page(tx, after, limit)
 
-    return await services.database.read(read)
+    return await services.database.read(read, actor.scope())
 
 
 async def get(services: Services, actor: Principal, id_: str) -> Merchant:
@@ -48,9 +46,7 @@ async def get(services: Services, actor: Principal, id_: str) -> Merchant:
     Raises:
         NotFound: there is none with this id, or it is another's.
     """
-    if actor.merchant_id not in (None, id_):
-        raise NotFound("no merchant has this id")
     try:
-        return await services.database.read(lambda tx: merchants.get(tx, id_))
+        return await services.database.read(lambda tx: merchants.get(tx, id_), actor.scope())
     except errors.NotFound:
         raise NotFound("no merchant has this id") from None

@@ -140,10 +140,14 @@ class Connections:
         code, reason = CloseCode.NOT_AUTHENTICATED, "the key was revoked"
         each(self._by_key.get(key_id, ()), lambda connection: connection.close(code, reason))
 
-    def close_browser(self, browser: str, key_id: str) -> None:
+    def key_ids(self) -> list[str]:
+        """The ids of the keys that have connections."""
+        return list(self._by_key)
+
+    def close_browser(self, browser: str) -> None:
         """End everything that a browser has open that signed out."""
         code, reason = CloseCode.NOT_AUTHENTICATED, "signed out"
-        found = [c for c in self._by_key.get(key_id, ()) if c.principal.browser == browser]
+        found = [c for c in self._by_id.values() if c.principal.browser == browser]
         each(found, lambda connection: connection.close(code, reason))
 
     def _check_room(self, key_id: str) -> None:

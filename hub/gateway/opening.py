@@ -151,7 +151,8 @@ class Entrance:
         """
         gateway, socket = self._gateway, self._socket
         try:
-            principal = await opening.authenticate(gateway.authenticator)
+            found = await opening.authenticate(gateway.authenticator)
+            principal = found.at(self._peer.address, self._peer.agent)
             merchant_id = gateway.narrowed(principal, opening.query.get("merchant_id"))
         except HubError as error:
             code = CloseCode.FORBIDDEN

@@ -13,11 +13,11 @@ from hub.auth import Principal
 from hub.protocol.drafts import Origin
 from hub.protocol.errors import Unavailable
 from hub.protocol.times import format_ms
-from hub.stream.log import EventLog, WriteScope
-from storage import keys
-from storage.database import Transaction
+from hub.stream.log import EventLog
+from hub.stream.waiting import WriteScope
+from storage import instances
 from storage.errors import StorageError
-from storage.records import ApiKey
+from storage.scope import HUB
 
 log = structlog.get_logger("hub.gateway")
 
@@ -27,12 +27,19 @@ _RETRY_SECONDS = 1.0
 class Presence:
     """Writes `bot_connected` and `bot_disconnected`, one after the other.
 
+    A bot is connected while any hub holds it: with several on one database, it is the first of
+    them that says so, and the last.
+
     Only the latest state of each key waits: a bot that flaps while the database is slow leaves
     no queue behind.
+
+    Args:
+        instance: the id of this hub among those on the database.
     """
 
-    def __init__(self, event_log: EventLog) -> None:
+    def __init__(self, event_log: EventLog, instance: str) -> None:
         self._log = event_log
+        self._instance = instance
         self._wanted: dict[str, tuple[str, str, bool, str]] = {}
         self._wake = asyncio.Event()
         self._closing = False
@@ -46,12 +53,12 @@ class Presence:
         self._want(principal.key_id, principal.merchant_id, principal.name, False, "disconnected")
 
     async def recover(self) -> None:
-        """Say which bots were connected when the last hub ended without saying it itself."""
+        """Say which bots a hub held that ended without saying it itself.
 
-        async def lost(tx: Transaction) -> list[ApiKey]:
-            return await keys.connected_bots(tx)
-
-        for key in await self._log.database.read(lost):
+        Raises:
+            storage.errors.Unavailable: the database did not answer.
+        """
+        for key in await self._log.database.read(instances.lost_bots, HUB):
             self._want(key.id, key.merchant_id, key.name, False, "hub restarted")
 
     def close(self) -> None:
@@ -91,7 +98,8 @@ class Presence:
         now = format_ms(time.time_ns() // 1_000_000)
 
         async def work(scope: WriteScope) -> None:
-            if not await keys.set_connected(scope.tx, key_id, connected):
+            note = instances.connect_bot if connected else instances.disconnect_bot
+            if not await note(scope.tx, key_id, self._instance):
                 return
             data = {"timestamp": now, "keyId": key_id, "name": name}
             data["botStatus" if connected else "reason"] = reason
@@ -102,4 +110,4 @@ class Presence:
                 f"bot/{key_id}",
             )
 
-        await self._log.commit(work)
+        await self._log.commit(work, HUB)

@@ -25,7 +25,8 @@ from hub.protocol.frames import Ack, Batch, Entry, Publish
 from hub.protocol.limits import IN_FLIGHT_BYTES, IN_FLIGHT_EVENTS
 from hub.quotas import Quotas
 from hub.stream.append import Outcome, RefusedWithBatch
-from hub.stream.log import EventLog, Publication
+from hub.stream.log import EventLog
+from hub.stream.waiting import Publication
 
 _GATHERED = 256
 _PRESSED_EVENTS = 64
@@ -104,7 +105,7 @@ class Publisher:
     @property
     def _allowed(self) -> tuple[int, int]:
         """Events and bytes that may be in flight: fewer while much waits for the log."""
-        if self._log.pressed:
+        if self._log.waiting.pressed:
             return _PRESSED_EVENTS, _PRESSED_BYTES
         return IN_FLIGHT_EVENTS, IN_FLIGHT_BYTES
 

@@ -288,7 +288,8 @@ class Session:
     async def _refresh(self, frame: Auth) -> None:
         """A new credential on a live connection: same merchant, same role, or the door."""
         try:
-            principal = await self._gateway.authenticator.by_token(frame.token)
+            found = await self._gateway.authenticator.by_token(frame.token)
+            principal = found.at(self.peer.address, self.peer.agent)
         except Unauthenticated as error:
             self.refuse(error, frame.ref)
             self._line.close(CloseCode.NOT_AUTHENTICATED, error.message)

@@ -3,6 +3,7 @@
 serve       the hub itself, from the lock to the drain
 migrate     the schema, and nothing else
 admin       keys from the command line, by the running hub where there is one
+database    the database that the settings name
 doctor      what is configured, what is wrong, and what to do about it
 first_start the data directory, the demo merchant and the first keys
 lock        one process per data directory

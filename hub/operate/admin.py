@@ -23,11 +23,12 @@ from hub.services import Services, open_services
 from hub.settings import Settings
 from hub.tokens import Role
 from storage import merchants
-from storage.connect import connect
 from storage.database import Transaction
 from storage.migrate import migrate
+from storage.scope import HUB
 
 from . import lock
+from .database import open_database
 from .first_start import ADMIN_KEY, ensure_keys, prepare_data_dir
 
 _ACTOR = Principal("run.py", "admin", None, "run.py", None)
@@ -63,7 +64,7 @@ def create(
     async def work(services: Services) -> str:
         merchant_id = None
         if role != "admin":
-            found = await services.database.read(_all_merchants)
+            found = await services.database.read(_all_merchants, HUB)
             merchant_id = _pick(found, merchant)
         key, token, _ = await keys.create(services, _ACTOR, role, name, merchant_id, expires_at)
         return f"{token}\nid {key.id}; shown once, keep it safe"
@@ -129,7 +130,7 @@ def _offline(settings: Settings, work: Any) -> str:
     prepare_data_dir(settings.data_dir)
 
     async def run() -> str:
-        database = await connect(settings.effective_database_url, settings.durability)
+        database = await open_database(settings)
         try:
             await migrate(database)
             await ensure_keys(database, settings.data_dir, settings.admin_key)

@@ -12,11 +12,12 @@ from typing import Literal, NamedTuple
 from hub.addresses import is_loopback, network
 from hub.server import listen
 from hub.settings import Settings
-from storage.connect import connect, sqlite_path
+from storage.connect import sqlite_path
 from storage.errors import StorageError
 from storage.migrate import pending
 
 from . import lock
+from .database import open_database
 from .first_start import ADMIN_KEY, BOT_KEY
 
 _OTHER_FILES = 200  # open files that are no connections: database, broker, logs, listeners
@@ -98,14 +99,15 @@ def _database(settings: Settings) -> Finding:
     url = settings.effective_database_url
 
     async def check() -> list[str]:
-        database = await connect(url, settings.durability)
+        database = await open_database(settings)
         try:
             return await pending(database)
         finally:
             await database.close()
 
     try:
-        if not sqlite_path(url).exists():
+        file = sqlite_path(url)
+        if file is not None and not file.exists():
             return Finding("ok", f"database {url} will be made at the first start")
         missing = asyncio.run(check())
     except StorageError as error:

@@ -13,6 +13,7 @@ from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import keys, merchants
 from storage.database import Database, Transaction
 from storage.records import ApiKey
+from storage.scope import HUB
 
 ADMIN_KEY = "admin.key"
 BOT_KEY = "bot.key"
@@ -84,10 +85,10 @@ async def ensure_keys(
     # database whose keys are lost.
     if admin_key is None:
         _write_key(data_dir / ADMIN_KEY, token)
-    first = not await database.read(_has_merchants)
+    first = not await database.read(_has_merchants, HUB)
     if first:
         _write_key(data_dir / BOT_KEY, bot_token)
-    return await database.write(work)
+    return await database.write(work, HUB)
 
 
 async def _has_merchants(tx: Transaction) -> bool:

@@ -66,6 +66,18 @@ def hold(data_dir: Path, name: str = NAME) -> Iterator[Lock]:
         os.close(descriptor)
 
 
+@contextmanager
+def hold_file(file: Path) -> Iterator[Lock]:
+    """Hold a database file, which may lie outside of every data directory.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with hold(file.parent, f"{file.name}.lock") as held:
+        yield held
+
+
 def running(data_dir: Path) -> Running | None:
     """The hub that runs on a data directory and listens, or None."""
     try:

@@ -17,11 +17,12 @@ from hub.server import HubServer, listen
 from hub.services import open_services
 from hub.settings import Settings
 from hub.tickets import SIGN_IN_SECONDS, Behind
-from storage.connect import connect, sqlite_path
+from storage.connect import sqlite_path
 from storage.migrate import migrate
 
 from . import lock, logs
 from .banner import banner, example_line
+from .database import open_database
 from .first_start import ensure_keys, prepare_data_dir
 
 log = structlog.get_logger("hub.operate")
@@ -50,11 +51,10 @@ def serve(settings: Settings, version: str, unknown: list[str]) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     # HUB_DATABASE_URL may name a file outside of the data directory; two hubs on one file would
     # number the same offsets.
-    database = sqlite_path(settings.effective_database_url)
-    database.parent.mkdir(parents=True, exist_ok=True)
+    file = sqlite_path(settings.effective_database_url)
     with (
         lock.hold(settings.data_dir) as held,
-        lock.hold(database.parent, f"{database.name}.lock"),
+        contextlib.nullcontext() if file is None else lock.hold_file(file),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(settings, version, held.announce))
@@ -73,7 +73,7 @@ async def _serve(
     local = local_url(settings.host, port)
     url = settings.public_url or local
     async with contextlib.AsyncExitStack() as stack:
-        database = await connect(settings.effective_database_url, settings.durability)
+        database = await open_database(settings)
         stack.push_async_callback(database.close)
         applied = await migrate(database)
         if applied:

@@ -1,6 +1,7 @@
 """The log, and how everyone follows it.
 
     log       EventLog: group commit, one order, durable before seen
+    waiting   what waits for its group, in lanes that take turns
     append    what a group does inside its transaction: known ids, offsets, rows
     ring      the last events as ready frames
     audience  who wants what: readers with one scope and filter share their bytes

@@ -57,6 +57,10 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
     Args:
         now_ms: commit time, milliseconds since 1970.
     """
+    # The head is locked before the ids are looked up: whoever appends at the same time is through
+    # by then, and what it has written is seen.
+    most = sum(not draft.volatile for batch in batches for draft in batch.drafts)
+    head, committed_ms = await events.advance_head(tx, most, now_ms)
     verdicts = await _judge(tx, batches)
     new = [
         draft
@@ -64,7 +68,9 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
         for draft in (batch.drafts if judged is None else _new_ones(batch, judged))
     ]
     stored = sum(not draft.volatile for draft in new)
-    head, committed_ms = await events.advance_head(tx, stored, now_ms)
+    if stored < most:
+        await events.withdraw(tx, most - stored)
+        head -= most - stored
     entries, rows = _number(new, head - stored, committed_ms)
     await events.insert_events(tx, rows)
     outcomes = [

@@ -4,130 +4,39 @@ What arrives while one group is being written is the next group; it closes at 51
 1 MiB. One group is one transaction: rows, events and offsets together. After its commit, in this
 order: the ring, the fan-out, the answers. Nobody sees an event before it is durable, and an
 answer means that it is.
+
+Other processes may append to the same database. The ring takes only the offset that follows its
+end, so what others have written before a group of ours is read first; what they write while this
+one is quiet is told by a notice, or found by a look at the head every second.
 """
 
 import asyncio
 import time
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import structlog
 
-from hub.protocol.drafts import Draft, Origin, encode_event
-from hub.protocol.errors import HubError, Unavailable
-from hub.protocol.frames import Publish
+from hub.protocol.errors import Unavailable
 from hub.protocol.ids import Uuid7Source
 from hub.protocol.websocket import text_frame
 from storage import events
 from storage.database import Database, Transaction
-from storage.errors import StorageError
-from storage.records import LogState
+from storage.errors import SchemaError, StorageError
+from storage.records import LogState, StoredEvent
+from storage.scope import HUB, Scope
 
 from .append import Appended, Batch, Outcome, Placed, append
 from .entry import Entry
 from .ring import Ring
+from .waiting import Committed, Lanes, Publication, Waiting, Write, WriteScope, answer
 
 T = TypeVar("T")
 log = structlog.get_logger("hub.stream")
 
-GROUP_EVENTS = 512
-GROUP_BYTES = 1024 * 1024
-PRESSED_EVENTS = 16_384
-PRESSED_BYTES = 16 * 1024 * 1024
-"""What may wait for the log before publishers are held back sooner."""
-
-
-class Publication:
-    """Events to append that change no row.
-
-    Args:
-        drafts: in the order in which they were sent.
-        answer: called after the commit with one outcome per draft, in order.
-        owner: the connection; when a commit fails, what it has in flight is refused too.
-        atomic: all at consecutive offsets, or none.
-        lane: whose turn it takes: groups take from all lanes in turn, and from each in order.
-    """
-
-    __slots__ = ("answer", "atomic", "drafts", "lane", "owner")
-
-    def __init__(
-        self,
-        drafts: Sequence[Draft],
-        answer: Callable[[list[Outcome]], None],
-        owner: object | None = None,
-        *,
-        atomic: bool = False,
-        lane: str = "",
-    ) -> None:
-        self.lane = lane
-        self.drafts = drafts
-        self.answer = answer
-        self.owner = owner
-        self.atomic = atomic
-
-    @property
-    def size(self) -> int:
-        return sum(draft.size for draft in self.drafts)
-
-    def refuse(self, error: HubError) -> None:
-        """Answer all of them with one error."""
-        _answer(self, [error] * len(self.drafts))
-
-
-def _answer(publication: Publication, outcomes: list[Outcome]) -> None:
-    """Answer one publisher; a fault of its answer must not reach the group's others."""
-    try:
-        publication.answer(outcomes)
-    except Exception:
-        log.exception("an answer failed")
-
-
-class WriteScope:
-    """What a row-changing write gets: the transaction, and `record` for its events."""
-
-    def __init__(self, tx: Transaction, ids: Uuid7Source) -> None:
-        self.tx = tx
-        self.drafts: list[Draft] = []
-        self._ids = ids
-
-    def record(
-        self, origin: Origin, type_: str, data: dict[str, Any], subject: str | None = None
-    ) -> None:
-        """Append an event of the hub's own in this transaction."""
-        frame = Publish(type=type_, data=data, id=self._ids(), subject=subject)
-        draft = encode_event(frame, origin)
-        draft.chosen = False
-        self.drafts.append(draft)
-
-
-class Committed(Generic[T]):
-    """A write that is durable: what it returned, and the log's offset after it."""
-
-    __slots__ = ("offset", "result")
-
-    def __init__(self, result: T, offset: int) -> None:
-        self.result = result
-        self.offset = offset
-
-
-class _Write:
-    """A row-changing write that waits for its group."""
-
-    __slots__ = ("future", "work")
-
-    def __init__(
-        self, work: Callable[[WriteScope], Awaitable[Any]], future: "asyncio.Future[Committed[Any]]"
-    ) -> None:
-        self.work = work
-        self.future = future
-
-    def refuse(self, error: Exception) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-_Waiting = Publication | _Write
+_LOOK_SECONDS = 1.0
+"""How often the head of a log that others append to is looked at."""
+_CONGESTED_SECONDS = 0.005
 
 
 class EventLog:
@@ -138,10 +47,12 @@ class EventLog:
         ring: the last events.
         oldest: the first offset still stored (`end` + 1 when none is).
         last_offset: by merchant, the offset of its last event; one that is missing has none.
-        listener: called after each commit with the new entries, volatile ones included.
+        listener: called after each commit with the entries that follow, volatile ones included.
+        torn: called when events that nobody here has seen are gone from the database, so that
+            live readers must begin again.
         writing: whether a group is on its way to the disk.
         measured: called after each commit with its events and its seconds on the database.
-        waiting_events, waiting_bytes: what waits for its group.
+        waiting: what waits for its group.
         events_in: events appended since the start, volatile ones included.
         congested: while it says so, no further group is written; `wake` when it has changed.
     """
@@ -155,19 +66,20 @@ class EventLog:
         self.ring = ring
         self.last_offset = last_offset
         self.listener: Callable[[list[Entry]], None] = lambda entries: None
+        self.torn: Callable[[], None] = lambda: None
         self.congested: Callable[[], bool] = lambda: False
         self.measured: Callable[[int, float], None] = lambda events, seconds: None
         self.events_in = 0
-        self._lanes: OrderedDict[str, deque[_Waiting]] = OrderedDict()
-        self.waiting_events = self.waiting_bytes = 0
+        self.waiting = Lanes()
+        self.writing = False
         self._wake = asyncio.Event()
         self._closing = False
-        self.writing = False
         self._ids = Uuid7Source()
+        self._heard = 0
 
     @property
     def end(self) -> int:
-        """The last offset that is durable."""
+        """The last offset that is durable and known here."""
         return self.ring.end
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────
@@ -177,14 +89,18 @@ class EventLog:
         if self._closing:
             publication.refuse(_stopping())
             return
-        self._push(publication.lane, publication)
+        self.waiting.push(publication)
+        self._wake.set()
 
-    async def commit(self, work: Callable[[WriteScope], Awaitable[T]]) -> Committed[T]:
+    async def commit(
+        self, work: Callable[[WriteScope], Awaitable[T]], scope: Scope
+    ) -> Committed[T]:
         """Change rows and record events in one transaction.
 
         Args:
             work: awaits nothing but its scope's transaction. It has a savepoint of its own: when
                 it raises, it alone is undone and the exception comes out here.
+            scope: whose rows it may touch, and who acts.
 
         Raises:
             Unavailable: the group could not be written, or the log is closing.
@@ -192,41 +108,27 @@ class EventLog:
         if self._closing:
             raise _stopping()
         future: asyncio.Future[Committed[T]] = asyncio.get_running_loop().create_future()
-        self._push("", _Write(work, future))
+        self.waiting.push(Write(work, scope, future))
+        self._wake.set()
         return await future
-
-    @property
-    def pressed(self) -> bool:
-        """Whether so much waits that each publisher should keep little in flight."""
-        return self.waiting_events > PRESSED_EVENTS or self.waiting_bytes > PRESSED_BYTES
 
     @property
     def idle(self) -> bool:
         """Whether everything that was accepted is written."""
-        return not self._lanes and not self.writing
-
-    def _push(self, lane: str, item: _Waiting) -> None:
-        waiting = self._lanes.get(lane)
-        if waiting is None:
-            waiting = self._lanes[lane] = deque()
-        waiting.append(item)
-        if isinstance(item, Publication):
-            self.waiting_events += max(1, len(item.drafts))
-            self.waiting_bytes += item.size
-        else:
-            self.waiting_events += 1
-        self._wake.set()
+        return not self.waiting and not self.writing
 
     async def run(self) -> None:
         """Write groups until `close`, then what still waits, and return."""
-        writing: tuple[list[_Waiting], asyncio.Task[_Written]] | None = None
+        writing: tuple[list[Waiting], asyncio.Task[_Written]] | None = None
         while True:
             if writing is None:
                 await self._wake.wait()
                 self._wake.clear()
+                if self._heard > self.end and not self._closing:
+                    await self._follow(self._heard)
                 writing = self._start()
                 if writing is None:
-                    if self._closing and not self._lanes:
+                    if self._closing and not self.waiting:
                         return
                     continue
             group, task = writing
@@ -239,7 +141,7 @@ class EventLog:
                 # The next group goes to the database before this one is answered, so that
                 # its fsync runs beside the acknowledgements and the fan-out.
                 writing = self._start()
-                self._settle(group, task.result())
+                await self._settle(group, task.result())
             if writing is None:
                 self._wake.set()
 
@@ -252,34 +154,19 @@ class EventLog:
         self._closing = True
         self._wake.set()
 
-    def _start(self) -> "tuple[list[_Waiting], asyncio.Task[_Written]] | None":
+    def _start(self) -> "tuple[list[Waiting], asyncio.Task[_Written]] | None":
         """Take the next group from what waits and send it to the database."""
         self.writing = False
         if self.congested():
             return None
-        lanes = self._lanes
-        group: list[_Waiting] = []
-        count = size = 0
-        while lanes and count < GROUP_EVENTS and size < GROUP_BYTES:
-            lane, waiting = lanes.popitem(last=False)
-            item = waiting.popleft()
-            if waiting:
-                lanes[lane] = waiting  # behind the others
-            group.append(item)
-            if isinstance(item, Publication):
-                count += max(1, len(item.drafts))
-                size += item.size
-            else:
-                count += 1
-        self.waiting_events -= count
-        self.waiting_bytes -= size
+        group = self.waiting.take_group()
         if not group:
             return None
         self.writing = True
         now_ms = time.time_ns() // 1_000_000
         return group, asyncio.create_task(self._write(group, now_ms))
 
-    async def _write(self, group: list[_Waiting], now_ms: int) -> "_Written":
+    async def _write(self, group: list[Waiting], now_ms: int) -> "_Written":
         if all(
             isinstance(item, Publication) and all(draft.volatile for draft in item.drafts)
             for item in group
@@ -296,7 +183,7 @@ class EventLog:
                 else:
                     scope = WriteScope(tx, self._ids)
                     try:
-                        async with tx.savepoint():
+                        async with tx.savepoint(item.scope):
                             results.append(await item.work(scope))
                         batches.append(Batch(scope.drafts, False))
                     except Exception as error:  # its own caller gets it, the group goes on
@@ -305,28 +192,40 @@ class EventLog:
             return _Written(await append(tx, batches, now_ms), results)
 
         begun = time.perf_counter()
-        written = await self.database.write(work)
+        written = await self.database.write(work, HUB)
         self.measured(len(written.appended.entries), time.perf_counter() - begun)
         return written
 
-    def _settle(self, group: list[_Waiting], written: "_Written") -> None:
+    async def _settle(self, group: list[Waiting], written: "_Written") -> None:
         appended = written.appended
+        first = next((entry.offset for entry in appended.entries if entry.offset), 0)
+        if first > self.end + 1 and not await self._follow(first - 1):
+            # It is durable, but comes after what cannot be read now: nobody may see it before.
+            self._refuse(group)
+            return
         self.events_in += len(appended.entries)
-        for entry in appended.entries:
-            if entry.offset:
-                self.ring.append(entry)
-                self.last_offset[entry.merchant_id] = entry.offset
-        if appended.entries:
-            self.listener(appended.entries)
+        self._take(appended.entries)
         for item, outcomes, result in zip(group, appended.outcomes, written.results, strict=True):
             if isinstance(item, Publication):
-                _answer(item, outcomes)
+                answer(item, outcomes)
             elif isinstance(result, _Raised):
                 item.refuse(result.error)
             elif not item.future.done():
                 item.future.set_result(Committed(result, self.end))
 
-    def _fail(self, group: list[_Waiting], error: BaseException) -> None:
+    def _take(self, entries: list[Entry]) -> None:
+        """Put entries into the ring and hand them to the listener; what is there already stays."""
+        if self.database.shared:
+            end = self.end
+            entries = [entry for entry in entries if not 0 < entry.offset <= end]
+        for entry in entries:
+            if entry.offset:
+                self.ring.append(entry)
+                self.last_offset[entry.merchant_id] = entry.offset
+        if entries:
+            self.listener(entries)
+
+    def _fail(self, group: list[Waiting], error: BaseException) -> None:
         """Refuse a group that was not committed, and what its connections have in flight behind.
 
         Without the second half a later event could be accepted and the earlier one resent after
@@ -334,22 +233,68 @@ class EventLog:
         """
         known = isinstance(error, StorageError)
         log.error("commit failed", group=len(group), error=str(error), exc_info=not known and error)
+        self._refuse(group)
+
+    def _refuse(self, group: list[Waiting]) -> None:
         refusal = Unavailable(
             "the event log could not be written; it is not known whether this was: "
             "send it again with the same id"
         )
         owners = {id(i.owner) for i in group if isinstance(i, Publication) and i.owner is not None}
-        refused = list(group)
-        lanes, self._lanes = self._lanes, OrderedDict()
-        self.waiting_events = self.waiting_bytes = 0
-        for lane, waiting in lanes.items():
-            for item in waiting:
-                if isinstance(item, Publication) and id(item.owner) in owners:
-                    refused.append(item)
-                else:
-                    self._push(lane, item)
-        for item in refused:
+        for item in (*group, *self.waiting.take_of(owners)):
             item.refuse(refusal)
+
+    # ── what other processes append ──────────────────────────────────────────────────────────
+
+    def hear(self, head: int) -> None:
+        """The log's head is said to be so far; what is missing here is read."""
+        if head > self._heard:
+            self._heard = head
+            if head > self.end:
+                self._wake.set()
+
+    async def keep_up(self) -> None:
+        """Look at the log every second, since a notice may be lost. Never ends.
+
+        Raises:
+            SchemaError: the log was replaced by another one.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                state = await self.database.read(events.log_state, HUB)
+            except StorageError as error:
+                log.warning("the log could not be looked at", error=str(error))
+                continue
+            if state.epoch != self.epoch:
+                raise SchemaError("the log was replaced by a restore; start the hub again")
+            self.oldest = max(self.oldest, state.oldest)
+            self.hear(state.head)
+
+    async def _follow(self, upto: int) -> bool:
+        """Take over what others have appended up to an offset; False if it cannot be read."""
+        while self.end < upto:
+            if self.congested():
+                await asyncio.sleep(_CONGESTED_SECONDS)
+                continue
+            end = self.end
+
+            async def read(tx: Transaction, after: int = end) -> list[StoredEvent]:
+                return await events.following(tx, after, upto)
+
+            try:
+                rows = await self.database.read(read, HUB)
+            except StorageError as error:
+                log.warning("what others wrote could not be read", error=str(error))
+                return False
+            first = rows[0].offset if rows else upto + 1
+            if first != end + 1:
+                log.error("events are gone that were never seen here", after=end, upto=first - 1)
+                self.oldest = max(self.oldest, first)
+                self.ring.restart(first - 1)
+                self.torn()
+            self._take(_entries(rows))
+        return True
 
     # ── retention ────────────────────────────────────────────────────────────────────────────
 
@@ -360,7 +305,7 @@ class EventLog:
             removed = await events.retire(scope.tx, committed_before_ms, limit)
             return removed, (await events.log_state(scope.tx)).oldest
 
-        committed = await self.commit(work)
+        committed = await self.commit(work, HUB)
         removed, oldest = committed.result
         self.oldest = max(self.oldest, oldest)
         return removed
@@ -383,7 +328,7 @@ class _Written:
         self.results = results
 
 
-def _volatile(group: list[_Waiting]) -> _Written:
+def _volatile(group: list[Waiting]) -> _Written:
     """A group with nothing to store: typing and presence need no transaction."""
     batches = [item.drafts for item in group if isinstance(item, Publication)]
     entries = [
@@ -399,27 +344,30 @@ def _stopping() -> Unavailable:
     return Unavailable("the hub is shutting down; send it again with the same id", retry_after=1.0)
 
 
+def _entries(rows: list[StoredEvent]) -> list[Entry]:
+    return [
+        Entry(row.offset, row.merchant_id, row.type, row.subject, text_frame(row.frame))
+        for row in rows
+    ]
+
+
 async def open_log(database: Database, epoch: str, ring_size: int) -> EventLog:
     """Read the log's state and fill the ring from the database.
 
     Args:
-        epoch: for a log that has none yet.
+        epoch: for a log that has none yet, or whose database went back to an earlier state.
         ring_size: events to keep in memory.
     """
 
     async def start(tx: Transaction) -> LogState:
-        return await events.ensure_log(tx, epoch)
+        return await events.ensure_log(tx, epoch, identity)
 
     async def read(tx: Transaction) -> tuple[list[Entry], dict[str, int]]:
-        rows = await events.newest(tx, ring_size)
-        entries = [
-            Entry(row.offset, row.merchant_id, row.type, row.subject, text_frame(row.frame))
-            for row in rows
-        ]
-        return entries, await events.last_offsets(tx)
+        return _entries(await events.newest(tx, ring_size)), await events.last_offsets(tx)
 
-    state = await database.write(start)
-    entries, last_offsets = await database.read(read)
+    identity = await database.identity()
+    state = await database.write(start, HUB)
+    entries, last_offsets = await database.read(read, HUB)
     ring = Ring(ring_size, entries[0].offset - 1 if entries else state.head)
     for entry in entries:
         ring.append(entry)

@@ -19,6 +19,7 @@ from storage import events
 from storage.database import Transaction
 from storage.errors import StorageError
 from storage.records import EventPage
+from storage.scope import Scope
 
 from .entry import Entry
 from .fanout import FanOut
@@ -201,7 +202,6 @@ class Replay:
         async def work(tx: Transaction) -> tuple[EventPage, int]:
             page = await events.page(
                 tx,
-                place.merchant_id,
                 None if types is None else split_patterns(types),
                 None if subjects is None else split_patterns(subjects),
                 after=place.cursor,
@@ -212,7 +212,7 @@ class Replay:
 
         try:
             async with self._free:
-                found, oldest = await self._log.database.read(work)
+                found, oldest = await self._log.database.read(work, Scope(place.merchant_id))
         except StorageError as error:
             log.warning("replay waits for the database", error=str(error))
             return None
@@ -261,7 +261,6 @@ class Replay:
         async def work(tx: Transaction) -> tuple[list[int], int]:
             return await events.offsets_before(
                 tx,
-                merchant_id,
                 None if types is None else split_patterns(types),
                 None if subjects is None else split_patterns(subjects),
                 before,
@@ -269,7 +268,7 @@ class Replay:
 
         while missing and before > event_log.oldest and wanted():
             async with self._free:
-                found, before = await event_log.database.read(work)
+                found, before = await event_log.database.read(work, Scope(merchant_id))
             for offset in found[:missing]:
                 oldest_hit = offset
             missing -= min(missing, len(found))

@@ -41,6 +41,12 @@ class Ring:
         if offset - self._first == self._size:
             self._first += 1
 
+    def restart(self, end: int) -> None:
+        """Forget everything, and go on after this offset."""
+        self._slots = [None] * self._size
+        self._end = end
+        self._first = end + 1
+
     def reaches(self, after: int) -> bool:
         """Tell whether every event after this offset is in the ring."""
         return after >= self._first - 1

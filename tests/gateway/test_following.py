@@ -29,7 +29,7 @@ from hub.protocol.websocket import text_frame
 from hub.services import Services, open_services
 from hub.settings import Settings
 from hub.stream.append import Outcome, Placed
-from hub.stream.log import Publication
+from hub.stream.waiting import Publication
 from storage.database import Database
 
 SEEDS = range(int(os.environ.get("FOLLOWING_SEEDS", "30")))

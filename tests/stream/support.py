@@ -16,7 +16,8 @@ from hub.protocol.frames import Publish, ServerControl
 from hub.protocol.websocket import text_frame
 from hub.stream.append import Outcome, Placed
 from hub.stream.entry import Entry
-from hub.stream.log import EventLog, Publication, open_log
+from hub.stream.log import EventLog, open_log
+from hub.stream.waiting import Publication
 from hub.stream.reader import Reader
 from storage import events
 from storage.database import Database, Transaction

@@ -10,7 +10,8 @@ from hub.protocol.drafts import Origin
 from hub.protocol.errors import Unavailable
 from hub.stream.append import Outcome
 from hub.stream.entry import Entry
-from hub.stream.log import EventLog, Publication, WriteScope, open_log
+from hub.stream.log import EventLog, open_log
+from hub.stream.waiting import Publication, WriteScope
 from storage import events, merchants
 from storage.database import Database, Transaction
 from storage.errors import Conflict

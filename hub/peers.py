@@ -1,0 +1,142 @@
+"""The other processes on the same database: that they live, and what they have done.
+
+With SQLite there are none, and whatever the tables name is a hub that has ended. With Postgres
+several hubs may run: each says every 5 s that it lives, and hears of the others what it keeps in
+memory itself, by notices that the database sends with their commits.
+"""
+
+import asyncio
+import time
+from typing import NamedTuple
+
+import structlog
+
+from hub.auth import Authenticator
+from hub.gateway.connections import Connections
+from hub.gateway.presence import Presence
+from hub.protocol.errors import Unavailable
+from hub.protocol.times import format_ms
+from hub.stream.log import EventLog
+from hub.stream.waiting import WriteScope
+from storage import instances, keys, merchants
+from storage.database import Database, Transaction
+from storage.errors import StorageError
+from storage.scope import HUB
+
+log = structlog.get_logger("hub.peers")
+
+_BEAT_SECONDS = 5.0
+_SILENT_SECONDS = 15.0
+
+
+class Kept(NamedTuple):
+    """What a hub keeps in memory of the database."""
+
+    authenticator: Authenticator
+    connections: Connections
+    merchants: set[str]
+
+
+class Peers:
+    """Says that this hub lives, and listens to the others.
+
+    Args:
+        instance: the id of this hub.
+        tasks: owns what a notice sets going.
+    """
+
+    def __init__(
+        self,
+        event_log: EventLog,
+        presence: Presence,
+        kept: Kept,
+        instance: str,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._log = event_log
+        self._presence = presence
+        self._kept = kept
+        self._instance = instance
+        self._tasks = tasks
+
+    async def begin(self) -> None:
+        """Take a place among the hubs, and say which bots were lost with those that ended.
+
+        Raises:
+            StorageError, Unavailable: the database did not do it.
+        """
+        await self._beat()
+        await self._log.database.listen(self.heard)
+
+    def heard(self, notice: str) -> None:
+        """Act on a notice; see `Database.listen`."""
+        word, _, about = notice.partition(" ")
+        match word:
+            case "head":
+                self._log.hear(int(about))
+            case "key":
+                self._kept.authenticator.forget(about)
+                self._kept.connections.close_key(about)
+            case "browser":
+                self._kept.authenticator.forget_browser(about)
+                self._kept.connections.close_browser(about)
+            case "merchant":
+                self._kept.merchants.add(about)
+            case "again":
+                self._tasks.create_task(self._look_again())
+
+    async def run(self) -> None:
+        """Say every 5 s that this hub lives, and look for those that do not. Never ends."""
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            try:
+                await self._beat()
+            except (StorageError, Unavailable) as error:
+                log.warning("the other hubs could not be looked at", error=str(error))
+
+    async def _beat(self) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        # Where one process has the database to itself, every other one has ended.
+        silent_ms = int(_SILENT_SECONDS * 1000) if self._log.database.shared else 0
+
+        async def work(scope: WriteScope) -> int:
+            await instances.beat(scope.tx, self._instance, format_ms(now_ms))
+            return await instances.remove_silent(
+                scope.tx, self._instance, format_ms(now_ms - silent_ms)
+            )
+
+        committed = await self._log.commit(work, HUB)
+        if committed.result:
+            log.info("hubs have ended", count=committed.result)
+        await self._presence.recover()
+
+    async def _look_again(self) -> None:
+        """Read what notices would have told: some may have been missed."""
+        kept = self._kept
+        kept.authenticator.forget_all()
+        try:
+            kept.merchants.update(await merchant_ids(self._log.database))
+            held = kept.connections.key_ids()
+            if held:
+
+                async def read(tx: Transaction) -> list[str]:
+                    return await keys.revoked_among(tx, held)
+
+                for key_id in await self._log.database.read(read, HUB):
+                    kept.connections.close_key(key_id)
+        except StorageError as error:
+            log.warning("what was missed could not be read", error=str(error))
+
+
+async def merchant_ids(database: Database) -> set[str]:
+    """The ids of all merchants."""
+
+    async def read(tx: Transaction) -> set[str]:
+        found: set[str] = set()
+        after = ""
+        while rows := await merchants.page(tx, after, 1000):
+            found.update(row.id for row in rows)
+            after = rows[-1].id
+        return found
+
+    return await database.read(read, HUB)

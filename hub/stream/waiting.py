@@ -1,0 +1,194 @@
+"""What waits for the log: events to append, and writes that change rows.
+
+Each waits in a lane; a group takes from all lanes in turn, and from each in order, so that a
+hundred publishers of one merchant do not make another's wait.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from hub.protocol.drafts import Draft, Origin, encode_event
+from hub.protocol.errors import HubError
+from hub.protocol.frames import Publish
+from hub.protocol.ids import Uuid7Source
+from storage.database import Transaction
+from storage.scope import Scope
+
+from .append import Outcome
+
+T = TypeVar("T")
+log = structlog.get_logger("hub.stream")
+
+GROUP_EVENTS = 512
+GROUP_BYTES = 1024 * 1024
+PRESSED_EVENTS = 16_384
+PRESSED_BYTES = 16 * 1024 * 1024
+"""What may wait for the log before publishers are held back sooner."""
+
+
+class Publication:
+    """Events to append that change no row.
+
+    Args:
+        drafts: in the order in which they were sent.
+        answer: called after the commit with one outcome per draft, in order.
+        owner: the connection; when a commit fails, what it has in flight is refused too.
+        atomic: all at consecutive offsets, or none.
+        lane: whose turn it takes: groups take from all lanes in turn, and from each in order.
+    """
+
+    __slots__ = ("answer", "atomic", "drafts", "lane", "owner")
+
+    def __init__(
+        self,
+        drafts: Sequence[Draft],
+        answer: Callable[[list[Outcome]], None],
+        owner: object | None = None,
+        *,
+        atomic: bool = False,
+        lane: str = "",
+    ) -> None:
+        self.lane = lane
+        self.drafts = drafts
+        self.answer = answer
+        self.owner = owner
+        self.atomic = atomic
+
+    @property
+    def size(self) -> int:
+        return sum(draft.size for draft in self.drafts)
+
+    def refuse(self, error: HubError) -> None:
+        """Answer all of them with one error."""
+        answer(self, [error] * len(self.drafts))
+
+
+def answer(publication: Publication, outcomes: list[Outcome]) -> None:
+    """Answer one publisher; a fault of its answer must not reach the group's others."""
+    try:
+        publication.answer(outcomes)
+    except Exception:
+        log.exception("an answer failed")
+
+
+class WriteScope:
+    """What a row-changing write gets: the transaction, and `record` for its events."""
+
+    def __init__(self, tx: Transaction, ids: Uuid7Source) -> None:
+        self.tx = tx
+        self.drafts: list[Draft] = []
+        self._ids = ids
+
+    def record(
+        self, origin: Origin, type_: str, data: dict[str, Any], subject: str | None = None
+    ) -> None:
+        """Append an event of the hub's own in this transaction."""
+        frame = Publish(type=type_, data=data, id=self._ids(), subject=subject)
+        draft = encode_event(frame, origin)
+        draft.chosen = False
+        self.drafts.append(draft)
+
+
+class Committed(Generic[T]):
+    """A write that is durable: what it returned, and the log's offset after it."""
+
+    __slots__ = ("offset", "result")
+
+    def __init__(self, result: T, offset: int) -> None:
+        self.result = result
+        self.offset = offset
+
+
+class Write:
+    """A row-changing write that waits for its group."""
+
+    __slots__ = ("future", "scope", "work")
+
+    def __init__(
+        self,
+        work: Callable[[WriteScope], Awaitable[Any]],
+        scope: Scope,
+        future: "asyncio.Future[Committed[Any]]",
+    ) -> None:
+        self.work = work
+        self.scope = scope
+        self.future = future
+
+    def refuse(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+Waiting = Publication | Write
+
+
+class Lanes:
+    """Everything that waits.
+
+    Attributes:
+        events, bytes: how much it is; a write counts as one event.
+    """
+
+    def __init__(self) -> None:
+        self._lanes: OrderedDict[str, deque[Waiting]] = OrderedDict()
+        self.events = self.bytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._lanes)
+
+    @property
+    def pressed(self) -> bool:
+        """Whether so much waits that each publisher should keep little in flight."""
+        return self.events > PRESSED_EVENTS or self.bytes > PRESSED_BYTES
+
+    def push(self, item: Waiting) -> None:
+        """Let something wait in its lane."""
+        lane = item.lane if isinstance(item, Publication) else ""
+        waiting = self._lanes.get(lane)
+        if waiting is None:
+            waiting = self._lanes[lane] = deque()
+        waiting.append(item)
+        events, size = _weight(item)
+        self.events += events
+        self.bytes += size
+
+    def take_group(self) -> list[Waiting]:
+        """The next group: it closes at 512 events or 1 MiB."""
+        lanes = self._lanes
+        group: list[Waiting] = []
+        count = size = 0
+        while lanes and count < GROUP_EVENTS and size < GROUP_BYTES:
+            lane, waiting = lanes.popitem(last=False)
+            item = waiting.popleft()
+            if waiting:
+                lanes[lane] = waiting  # behind the others
+            group.append(item)
+            events, more = _weight(item)
+            count += events
+            size += more
+        self.events -= count
+        self.bytes -= size
+        return group
+
+    def take_of(self, owners: set[int]) -> list[Waiting]:
+        """What these connections have waiting, by the `id` of the connection; the rest stays."""
+        taken: list[Waiting] = []
+        lanes, self._lanes = self._lanes, OrderedDict()
+        self.events = self.bytes = 0
+        for waiting in lanes.values():
+            for item in waiting:
+                if isinstance(item, Publication) and id(item.owner) in owners:
+                    taken.append(item)
+                else:
+                    self.push(item)
+        return taken
+
+
+def _weight(item: Waiting) -> tuple[int, int]:
+    if isinstance(item, Publication):
+        return max(1, len(item.drafts)), item.size
+    return 1, 0

@@ -1,0 +1,64 @@
+"""The tables `hub_instances` and `bot_connections`: which hubs run, and which bots each holds."""
+
+from .database import Transaction
+from .keys import COLUMNS
+from .records import ApiKey
+
+
+async def beat(tx: Transaction, instance: str, now: str) -> None:
+    """Say that a hub runs."""
+    await tx.execute(
+        "INSERT INTO hub_instances (id, started_at, seen_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+        (instance, now, now),
+    )
+
+
+async def remove_silent(tx: Transaction, instance: str, since: str) -> int:
+    """Remove the hubs other than this one that were not seen since a moment, with what they held;
+    how many they were."""
+    silent = "SELECT id FROM hub_instances WHERE id <> ? AND seen_at < ?"
+    await tx.execute(
+        f"DELETE FROM bot_connections WHERE instance_id IN ({silent})",  # noqa: S608
+        (instance, since),
+    )
+    return await tx.execute(
+        "DELETE FROM hub_instances WHERE id <> ? AND seen_at < ?", (instance, since)
+    )
+
+
+async def connect_bot(tx: Transaction, key_id: str, instance: str) -> bool:
+    """Note that a hub holds a bot; False when one held it before."""
+    await tx.execute(
+        "INSERT INTO bot_connections (key_id, instance_id) VALUES (?, ?)"
+        " ON CONFLICT (key_id, instance_id) DO NOTHING",
+        (key_id, instance),
+    )
+    return await _set_connected(tx, key_id, True)
+
+
+async def disconnect_bot(tx: Transaction, key_id: str, instance: str) -> bool:
+    """Note that a hub holds a bot no longer; False when another one does, or none did."""
+    await tx.execute(
+        "DELETE FROM bot_connections WHERE key_id = ? AND instance_id = ?", (key_id, instance)
+    )
+    held = await tx.fetch("SELECT 1 FROM bot_connections WHERE key_id = ? LIMIT 1", (key_id,))
+    return not held and await _set_connected(tx, key_id, False)
+
+
+async def _set_connected(tx: Transaction, key_id: str, connected: bool) -> bool:
+    changed = await tx.execute(
+        "UPDATE api_keys SET connected = ? WHERE id = ? AND connected <> ?",
+        (connected, key_id, connected),
+    )
+    return changed == 1
+
+
+async def lost_bots(tx: Transaction) -> list[ApiKey]:
+    """The bot keys that are noted as connected and are held by no hub."""
+    columns = ", ".join(f"k.{name}" for name in COLUMNS.split(", "))
+    rows = await tx.fetch(
+        f"SELECT {columns} FROM api_keys k WHERE k.connected = TRUE"  # noqa: S608
+        " AND NOT EXISTS (SELECT 1 FROM bot_connections b WHERE b.key_id = k.id)"
+    )
+    return [ApiKey(*row) for row in rows]
