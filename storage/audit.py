@@ -1,7 +1,5 @@
 """The table `audit_logs`: who changed what. Triggers write its rows; here they are only read."""
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 
 from .database import Transaction, Value
@@ -14,22 +12,23 @@ _COLUMNS = (
 )
 _BEFORE, _AFTER = 8, 9
 """Where the states stand among the columns: nearly all of a row's size."""
+_LAST_MS = 2**48 - 1
 
 
 class AuditFilter(Struct, frozen=True):
     """Which rows are wanted; None asks for no condition.
 
     Attributes:
-        since: the first time, RFC 3339 in UTC with milliseconds.
-        until: the time before which rows end, likewise.
+        since_ms: the first time, milliseconds since 1970.
+        until_ms: the time before which rows end, likewise.
     """
 
     actor_id: str | None = None
     action: str | None = None
     target_type: str | None = None
     target_id: str | None = None
-    since: str | None = None
-    until: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
 
 
 async def page(
@@ -49,9 +48,11 @@ async def page(
         params.append(before_id)
     found: list[AuditRow] = []
     size = 0
+    # An id of a key is unique within its merchant alone: that of another is not this actor.
     rows = tx.scan(
         f"SELECT {_COLUMNS} FROM audit_logs a"  # noqa: S608
-        f" LEFT JOIN api_keys k ON k.id = a.actor_id AND {names}"
+        " LEFT JOIN api_keys k ON k.id = a.actor_id AND k.role = a.actor_role"
+        f" AND (k.merchant_id = a.merchant_id OR k.merchant_id IS NULL) AND {names}"
         f" WHERE {' AND '.join(where)} ORDER BY a.id DESC LIMIT ?",
         (*of_whom, *params, limit),
     )
@@ -65,17 +66,27 @@ async def page(
 
 def _conditions(tx: Transaction, wanted: AuditFilter) -> tuple[list[str], list[Value]]:
     where, bound = scoped(tx, "a.")
-    conditions, params = [where], [*bound]
-    asked: Sequence[tuple[str, str | None]] = (
+    conditions: list[str] = [where]
+    params: list[Value] = [*bound]
+    asked = (
         ("a.actor_id = ?", wanted.actor_id),
         ("a.action = ?", wanted.action),
         ("a.target_type = ?", wanted.target_type),
         ("a.target_id = ?", wanted.target_id),
-        ("a.created_at >= ?", wanted.since),
-        ("a.created_at < ?", wanted.until),
+        ("a.id >= ?", _first_id(wanted.since_ms)),
+        ("a.id < ?", _first_id(wanted.until_ms)),
     )
     for condition, value in asked:
         if value is not None:
             conditions.append(condition)
             params.append(value)
     return conditions, params
+
+
+def _first_id(ms: int | None) -> str | None:
+    """What sorts before every id of a time and of later ones: an id begins with its time, which is
+    the row's `created_at` (RFC 9562 section 5.7), and ids are what the indexes end with."""
+    if ms is None:
+        return None
+    digits = f"{min(max(ms, 0), _LAST_MS):012x}"
+    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"

@@ -10,13 +10,12 @@ from msgspec import Struct
 
 from hub.auth import Principal
 from hub.protocol.errors import Forbidden, InvalidParams, invalid
-from hub.protocol.times import normalize
+from hub.protocol.times import parse_ms
 from hub.services import Services
 from storage import audit
 from storage.audit import AuditFilter
 from storage.database import Transaction
 from storage.records import AuditRow
-from storage.scope import Scope
 
 from .params import ListAudit
 
@@ -94,8 +93,8 @@ def question(actor: Principal, params: ListAudit) -> AuditQuestion:
         action=params.action,
         target_type=params.target_type,
         target_id=params.target_id,
-        since=_time("/from", params.from_),
-        until=_time("/to", params.to),
+        since_ms=_time("/from", params.from_),
+        until_ms=_time("/to", params.to),
     )
     return AuditQuestion(actor.merchant_id or params.merchant_id, wanted)
 
@@ -104,27 +103,26 @@ async def page(
     services: Services, actor: Principal, asked: AuditQuestion, after: str, limit: int
 ) -> tuple[list[AuditRecord], str | None]:
     """A page, newest first, and the `after` of the next one, which goes on with older rows."""
-    scope = Scope(asked.merchant_id, actor.key_id, actor.role)
 
     async def read(tx: Transaction) -> list[AuditRow]:
         # One more than asked tells whether there is a next page at all.
         return await audit.page(tx, asked.wanted, after, limit + 1, characters=PAGE_CHARACTERS)
 
-    rows = await services.database.read(read, scope)
+    rows = await services.database.read(read, actor.scope(asked.merchant_id))
     more = len(rows) > limit or _size(rows) >= PAGE_CHARACTERS
     rows = rows[:limit]
     return [_record(row) for row in rows], rows[-1].id if more else None
 
 
 def difference(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[Change]:
-    """The fields that differ between two states of a row, in the order of the row.
+    """The fields that differ between two states of a row, by name.
 
     A field that is missing on one side counts as null there.
     """
     before, after = before or {}, after or {}
     return [
         Change(name, before.get(name), after.get(name))
-        for name in dict.fromkeys((*before, *after))
+        for name in sorted({*before, *after})
         if not _same(before.get(name), after.get(name))
     ]
 
@@ -157,17 +155,20 @@ def _record(row: AuditRow) -> AuditRecord:
 
 
 def _state(text: str | None) -> dict[str, Any] | None:
-    return None if text is None else msgspec.json.decode(text, type=dict[str, Any])
+    """A state with its fields by name: of the engines, one keeps their order and one does not."""
+    if text is None:
+        return None
+    return dict(sorted(msgspec.json.decode(text, type=dict[str, Any]).items()))
 
 
 def _size(rows: list[AuditRow]) -> int:
     return sum(len(row.before_state or "") + len(row.after_state or "") for row in rows)
 
 
-def _time(pointer: str, text: str | None) -> str | None:
+def _time(pointer: str, text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return normalize(text)
+        return parse_ms(text)
     except ValueError as error:
         raise invalid(InvalidParams, pointer, str(error)) from None

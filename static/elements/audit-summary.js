@@ -4,18 +4,17 @@
 
 /** @type {Record<string, string>} */
 export const KINDS = {
-  api_keys: 'key',
-  browser_sessions: 'sign-in',
-  delivery_tasks: 'delivery task',
-  media_files: 'media file',
-  merchants: 'merchant',
-  message_templates: 'template',
-  messages: 'message',
-  orders: 'order',
+  delivery_task: 'delivery task',
+  key: 'key',
+  media: 'media file',
+  merchant: 'merchant',
+  message: 'message',
+  order: 'order',
+  product: 'product',
   product_media: 'product picture',
-  products: 'product',
-  template_versions: 'template version',
-  webhooks: 'webhook',
+  template: 'template',
+  template_version: 'template version',
+  webhook: 'webhook',
 };
 
 /** @type {Record<string, { verb: string, label: string, sign: string }>} */
@@ -27,13 +26,15 @@ export const ACTIONS = {
 
 /** What every change changes, which says nothing about it. */
 const BOOKKEEPING = new Set(['version', 'updated_at']);
+/** What tells whose a row is and where it comes from: read after what it says. */
+const ORIGIN = new Set(['id', 'merchant_id', 'created_at', 'created_by']);
 /** A value that is longer is not told in a sentence. */
 const SHORT = 32;
 const NAMED = 3;
 
 /** @param {string} type @returns {string} what one of them is called */
 export function kindOf(type) {
-  return KINDS[type] ?? type.replaceAll('_', ' ').replace(/s$/, '');
+  return KINDS[type] ?? type.replaceAll('_', ' ');
 }
 
 /** @param {import('../state/audit.js').AuditRow} row @returns {string} */
@@ -72,11 +73,14 @@ export function sentenceOf(row) {
 }
 
 /**
- * The order in which changes are read: what says nothing comes last.
+ * The order in which changes are read: the name first, what says nothing last.
  * @param {import('../state/audit.js').Change[]} changes
  */
 export function orderedChanges(changes) {
-  const rank = ({ field }) => Number(BOOKKEEPING.has(field));
+  const rank = ({ field }) => {
+    if (field === 'name') return 0;
+    return 1 + Number(ORIGIN.has(field)) + 2 * Number(BOOKKEEPING.has(field));
+  };
   return [...changes].sort((a, b) => rank(a) - rank(b));
 }
 

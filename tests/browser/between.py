@@ -92,14 +92,14 @@ _TEMPLATE_LATER = _TEMPLATE | {
 _KEY = {"id": "k-7", "role": "bot", "name": "till-1 <b>by the door</b>", "revoked_at": None,
         "version": 1}  # fmt: skip
 _STATES_OF: tuple[tuple[str, Answer | None, Answer | None], ...] = (
-    ("message_templates", _TEMPLATE, _TEMPLATE_LATER),
-    ("api_keys", _KEY, _KEY | {"revoked_at": "2026-11-22T10:00:00.000Z", "version": 2}),
-    ("api_keys", None, _KEY),
-    ("products", {"id": "p", "name": "Roasted coffee", "price": 450},
+    ("template", _TEMPLATE, _TEMPLATE_LATER),
+    ("key", _KEY, _KEY | {"revoked_at": "2026-11-22T10:00:00.000Z", "version": 2}),
+    ("key", None, _KEY),
+    ("product", {"id": "p", "name": "Roasted coffee", "price": 450},
      {"id": "p", "name": "Roasted coffee", "price": 500}),
-    ("webhooks", {"id": "w", "url": "https://" + "long-name-of-a-host." * 12 + "example/hook",
+    ("webhook", {"id": "w", "url": "https://" + "long-name-of-a-host." * 12 + "example/hook",
                   "is_active": True}, None),
-    ("custom_things", {"id": "c", "note": "x" * 600}, {"id": "c", "note": ""}),
+    ("custom_thing", {"id": "c", "note": "x" * 600}, {"id": "c", "note": ""}),
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ function row(number, fields = {}) {
     merchant_id: 'm1',
     actor: { id: 'k1', role: 'merchant', name: 'anna' },
     action: 'UPDATE',
-    target_type: 'products',
+    target_type: 'product',
     target_id: 'p1',
     before: { name: 'Coffee' },
     after: { name: 'Coffee' },
@@ -233,16 +233,16 @@ test('what happened, in a sentence', () => {
     const expected = `changed product Coffee${detail && `: ${detail}`}`;
     assert.equal(sentenceOf(row(1, fields)), expected);
   }
-  const made = { action: 'CREATE', target_type: 'api_keys', before: null, after: { name: 'till' } };
+  const made = { action: 'CREATE', target_type: 'key', before: null, after: { name: 'till' } };
   assert.equal(sentenceOf(row(1, made)), 'made key till');
   const gone = { action: 'DELETE', before: { url: 'https://a' }, after: null };
-  assert.equal(sentenceOf(row(1, { ...gone, target_type: 'webhooks' })), 'deleted webhook https://a');
+  assert.equal(sentenceOf(row(1, { ...gone, target_type: 'webhook' })), 'deleted webhook https://a');
   assert.equal(sentenceOf(row(1, { action: 'MERGE' })), 'merge product Coffee', 'of a newer hub');
 });
 
 test('what a thing is called', () => {
-  assert.equal(kindOf('delivery_tasks'), 'delivery task');
-  assert.equal(kindOf('loyalty_cards'), 'loyalty card', 'of a newer hub');
+  assert.equal(kindOf('delivery_task'), 'delivery task');
+  assert.equal(kindOf('loyalty_card'), 'loyalty card', 'of a newer hub');
   const id = '0199c0de-0000-7000-8000-00000000002a';
   assert.equal(targetName(row(1, { before: null, after: {}, target_id: id })), '…0000002a');
   assert.equal(targetName(row(1, { after: { name: 7 }, target_id: 'p1' })), 'p1');
@@ -250,8 +250,10 @@ test('what a thing is called', () => {
   assert.equal(actorName({ id, role: 'admin', name: null }), '…0000002a');
 });
 
-test('what says nothing is read last', () => {
-  const changes = [change('version', 1, 2), change('updated_at', 'a', 'b'), change('price', 1, 2)];
-  const fields = orderedChanges(changes).map(({ field }) => field);
-  assert.deepEqual(fields, ['price', 'version', 'updated_at']);
+test('the name is read first, and what says nothing last', () => {
+  const names = ['created_at', 'id', 'name', 'price', 'stock', 'updated_at', 'version'];
+  const ordered = orderedChanges(names.map((name) => change(name, 1, 2)));
+  const fields = ordered.map(({ field }) => field);
+  const expected = ['name', 'price', 'stock', 'created_at', 'id', 'updated_at', 'version'];
+  assert.deepEqual(fields, expected);
 });
