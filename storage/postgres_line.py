@@ -9,7 +9,7 @@ while those tries fail, everybody is refused at once.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -18,7 +18,7 @@ from .database import DEADLINE_SECONDS
 from .errors import Unavailable
 
 T = TypeVar("T")
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 log = structlog.get_logger("storage.postgres")
 
 CONNECT_SECONDS = 3.0

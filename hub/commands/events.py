@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hub.auth import Principal
-from hub.gateway.publishing import check_may_publish, entry_of
+from hub.gateway.publishing import check_may_publish, entry_of, lane_of
 from hub.protocol import drafts
 from hub.protocol.drafts import Draft
 from hub.protocol.errors import HubError, InvalidParams, RateLimited, invalid
@@ -15,7 +15,7 @@ from hub.protocol.frames import Entry, Gap, Publish
 from hub.protocol.websocket import payload_of
 from hub.services import Services
 from hub.stream.append import Outcome
-from hub.stream.waiting import Publication
+from hub.stream.waiting import Lane, Publication
 from storage import events
 from storage.database import Transaction
 from storage.records import EventPage
@@ -54,13 +54,11 @@ async def publish(
             lines.append(None)
         except HubError as error:
             lines.append(error)
-    outcomes = iter(
-        zip(drafts, await _append(services, actor.merchant_id or actor.key_id, drafts), strict=True)
-    )
+    outcomes = iter(zip(drafts, await _append(services, lane_of(actor), drafts), strict=True))
     return [line or _line(*next(outcomes)) for line in lines]
 
 
-async def _append(services: Services, lane: str, drafts: list[Draft]) -> list[Outcome]:
+async def _append(services: Services, lane: Lane, drafts: list[Draft]) -> list[Outcome]:
     future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
     def answer(outcomes: list[Outcome]) -> None:

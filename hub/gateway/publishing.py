@@ -26,7 +26,7 @@ from hub.protocol.limits import IN_FLIGHT_BYTES, IN_FLIGHT_EVENTS
 from hub.quotas import Quotas
 from hub.stream.append import Outcome, RefusedWithBatch
 from hub.stream.log import EventLog
-from hub.stream.waiting import Publication
+from hub.stream.waiting import Lane, Publication
 
 _GATHERED = 256
 _PRESSED_EVENTS = 64
@@ -65,8 +65,8 @@ class Publisher:
     """
 
     __slots__ = (
-        "_bytes", "_connection", "_drafts", "_in_flight", "_log", "_merchants", "_narrowed",
-        "_origins", "_principal", "_quotas", "_refs", "_refusal", "taken",
+        "_bytes", "_connection", "_drafts", "_in_flight", "_lane", "_log", "_merchants",
+        "_narrowed", "_origins", "_principal", "_quotas", "_refs", "_refusal", "taken",
     )  # fmt: skip
 
     def __init__(
@@ -91,16 +91,13 @@ class Publisher:
         self._refs: list[str | None] = []
         self._in_flight = 0
         self._refusal: _Refusal | None = None
+        # It stays when the connection brings another key: a lane is what keeps its order.
+        self._lane = lane_of(principal)
 
     @property
     def in_flight(self) -> int:
         """Events that wait for their commit."""
         return self._in_flight + len(self._drafts)
-
-    @property
-    def _lane(self) -> str:
-        """Merchants take turns at the log; admins do so by their key."""
-        return self._principal.merchant_id or self._principal.key_id
 
     @property
     def _allowed(self) -> tuple[int, int]:
@@ -326,6 +323,11 @@ class _Refusal:
         if self._first is None:
             return self.ponged and time.monotonic() >= self._until
         return id_ == self._first or (self.ponged and time.monotonic() >= self._gives_up)
+
+
+def lane_of(principal: Principal) -> Lane:
+    """Whose turn a principal's events take at the log."""
+    return principal.merchant_id or principal.key_id, principal.key_id
 
 
 def check_may_publish(

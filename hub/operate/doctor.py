@@ -7,14 +7,13 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
 
 from hub.addresses import is_loopback, network
 from hub.server import listen
-from hub.settings import Settings
+from hub.settings import Settings, masked_address
 from storage.connect import sqlite_path
 from storage.errors import StorageError
-from storage.migrate import pending
+from storage.inspection import Finding, inspect
 
 from . import lock
 from .database import open_database
@@ -22,14 +21,6 @@ from .first_start import ADMIN_KEY, BOT_KEY
 
 _OTHER_FILES = 200  # open files that are no connections: database, broker, logs, listeners
 _ENOUGH_BYTES = 1 << 30
-
-
-class Finding(NamedTuple):
-    """One line of the report; `advice` says what to do where `state` is not ok."""
-
-    state: Literal["ok", "warn", "fail"]
-    what: str
-    advice: str = ""
 
 
 def doctor(settings: Settings, unknown: list[str]) -> tuple[str, bool]:
@@ -52,7 +43,7 @@ def _findings(settings: Settings, unknown: list[str]) -> Iterator[Finding]:
     running = lock.running(settings.data_dir) if settings.data_dir.is_dir() else None
     yield from _data_dir(settings)
     yield from _keys(settings)
-    yield _database(settings)
+    yield from _database(settings)
     yield _port(settings, running)
     yield from _reach(settings)
     yield _open_files(settings)
@@ -95,26 +86,24 @@ def _keys(settings: Settings) -> Iterator[Finding]:
             )
 
 
-def _database(settings: Settings) -> Finding:
-    url = settings.effective_database_url
+def _database(settings: Settings) -> list[Finding]:
+    address = masked_address(settings.effective_database_url)
 
-    async def check() -> list[str]:
+    async def look() -> list[Finding]:
         database = await open_database(settings)
         try:
-            return await pending(database)
+            return await inspect(database, address)
         finally:
             await database.close()
 
     try:
-        file = sqlite_path(url)
+        file = sqlite_path(settings.effective_database_url)
         if file is not None and not file.exists():
-            return Finding("ok", f"database {url} will be made at the first start")
-        missing = asyncio.run(check())
+            return [Finding("ok", f"database {address} will be made at the first start")]
+        return asyncio.run(look())
     except StorageError as error:
-        return Finding("fail", f"database: {error}", "restore the file or correct HUB_DATABASE_URL")
-    if missing:
-        return Finding("warn", f"database {url}: {len(missing)} migrations wait", "run.py migrate")
-    return Finding("ok", f"database {url}, schema up to date")
+        advice = "restore the file or correct HUB_DATABASE_URL"
+        return [Finding("fail", f"database: {error}", advice)]
 
 
 def _port(settings: Settings, running: lock.Running | None) -> Finding:

@@ -1,12 +1,14 @@
 """What waits for the log: events to append, and writes that change rows.
 
-Each waits in a lane; a group takes from all lanes in turn, and from each in order, so that a
-hundred publishers of one merchant do not make another's wait.
+Each waits in a lane, and lanes take turns in two steps: merchants among each other, and the keys of
+a merchant among each other. A hundred publishers of one merchant do not make another's wait, and
+a flood by one key does not make another key of the same merchant wait. In a lane there is order.
 """
 
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -30,6 +32,10 @@ PRESSED_BYTES = 16 * 1024 * 1024
 """What may wait for the log before publishers are held back sooner."""
 
 
+Lane = tuple[str, str]
+OF_THE_HUB: Lane = ("", "")
+
+
 class Publication:
     """Events to append that change no row.
 
@@ -38,7 +44,7 @@ class Publication:
         answer: called after the commit with one outcome per draft, in order.
         owner: the connection; when a commit fails, what it has in flight is refused too.
         atomic: all at consecutive offsets, or none.
-        lane: whose turn it takes: groups take from all lanes in turn, and from each in order.
+        lane: whose turn it takes: the merchant's (an admin's key has its own), and the key's.
     """
 
     __slots__ = ("answer", "atomic", "drafts", "lane", "owner")
@@ -50,7 +56,7 @@ class Publication:
         owner: object | None = None,
         *,
         atomic: bool = False,
-        lane: str = "",
+        lane: Lane = OF_THE_HUB,
     ) -> None:
         self.lane = lane
         self.drafts = drafts
@@ -134,7 +140,7 @@ class Lanes:
     """
 
     def __init__(self) -> None:
-        self._lanes: OrderedDict[str, deque[Waiting]] = OrderedDict()
+        self._lanes: OrderedDict[str, OrderedDict[str, deque[Waiting]]] = OrderedDict()
         self.events = self.bytes = 0
 
     def __bool__(self) -> bool:
@@ -147,10 +153,13 @@ class Lanes:
 
     def push(self, item: Waiting) -> None:
         """Let something wait in its lane."""
-        lane = item.lane if isinstance(item, Publication) else ""
-        waiting = self._lanes.get(lane)
+        merchant, key = item.lane if isinstance(item, Publication) else OF_THE_HUB
+        of_merchant = self._lanes.get(merchant)
+        if of_merchant is None:
+            of_merchant = self._lanes[merchant] = OrderedDict()
+        waiting = of_merchant.get(key)
         if waiting is None:
-            waiting = self._lanes[lane] = deque()
+            waiting = of_merchant[key] = deque()
         waiting.append(item)
         events, size = _weight(item)
         self.events += events
@@ -162,10 +171,13 @@ class Lanes:
         group: list[Waiting] = []
         count = size = 0
         while lanes and count < GROUP_EVENTS and size < GROUP_BYTES:
-            lane, waiting = lanes.popitem(last=False)
+            merchant, of_merchant = lanes.popitem(last=False)
+            key, waiting = of_merchant.popitem(last=False)
             item = waiting.popleft()
             if waiting:
-                lanes[lane] = waiting  # behind the others
+                of_merchant[key] = waiting  # behind the others
+            if of_merchant:
+                lanes[merchant] = of_merchant
             group.append(item)
             events, more = _weight(item)
             count += events
@@ -179,8 +191,8 @@ class Lanes:
         taken: list[Waiting] = []
         lanes, self._lanes = self._lanes, OrderedDict()
         self.events = self.bytes = 0
-        for waiting in lanes.values():
-            for item in waiting:
+        for of_merchant in lanes.values():
+            for item in chain.from_iterable(of_merchant.values()):
                 if isinstance(item, Publication) and id(item.owner) in owners:
                     taken.append(item)
                 else:

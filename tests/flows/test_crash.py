@@ -1,5 +1,6 @@
-"""The hub is killed at random moments and brought back: nothing acknowledged is lost, nothing
-comes twice, every publisher's order is kept, and every stream goes on across the kill."""
+"""The hub is killed at random moments and brought back, and so is its Postgres: nothing that was
+acknowledged is lost, nothing comes twice, every publisher's order is kept, and every stream goes
+on across the kill."""
 
 import asyncio
 import json
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.crowd import Bot, Dashboard, LogCheck, stored_log
 from tests.support.hub_process import HubFailedError, HubProcess
+from tests.support.postgres import PostgresServer
 from tests.support.rest import merchant_of, new_key, new_merchant, pages
 
 ROUNDS = int(os.environ.get("HUB_TEST_CRASH_ROUNDS", "20"))
@@ -53,18 +55,21 @@ async def crowd(hub: HubProcess) -> tuple[list[Bot], list[Dashboard]]:
 
 
 @pytest.mark.slow
-async def test_nothing_is_lost_doubled_or_reordered_by_kills(tmp_path: Path) -> None:
+@pytest.mark.both_engines
+async def test_nothing_is_lost_doubled_or_reordered_by_kills(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
     print(f"HUB_TEST_SEED={SEED} HUB_TEST_CRASH_ROUNDS={ROUNDS}")
     chance = random.Random(SEED)
     random.seed(SEED)
     # A small ring, so that those who come back are served from the database too.
     async with (
         asyncio.timeout(30 + 6 * ROUNDS),
-        HubProcess(tmp_path, {"HUB_RING_SIZE": "200"}) as hub,
+        HubProcess(tmp_path, hub_settings | {"HUB_RING_SIZE": "200"}) as hub,
         asyncio.TaskGroup() as tasks,
     ):
         bots, dashboards = await crowd(hub)
-        check = LogCheck(hub.data_dir, bots)
+        check = LogCheck(hub, bots)
         publishing = [tasks.create_task(bot.run()) for bot in bots]
         following = [tasks.create_task(dashboard.run()) for dashboard in dashboards]
         for number in range(ROUNDS):
@@ -75,19 +80,9 @@ async def test_nothing_is_lost_doubled_or_reordered_by_kills(tmp_path: Path) -> 
                 await kill_while_starting(hub, chance.uniform(0.05, 0.4))
             await hub.start()
         await asyncio.sleep(0.5)
-        for bot in bots:
-            bot.stop()
-        await asyncio.gather(*publishing)
-        await check.settled(dashboards, deadline=30)
+        await all_is_well(hub, check, bots, publishing, dashboards)
         for task in following:
             task.cancel()
-
-        at = 0
-        async for page in pages(hub, hub.admin_key, limit=1000):
-            stored = stored_log(hub.data_dir, after=at, upto=at + len(page))
-            assert page == [json.loads(event.frame) for event in stored]
-            at += len(page)
-        assert at >= len(check.log)
         # The harness must have done what it is for.
         connections = {bot.name: bot.connections for bot in bots}
         # The sluggish one goes on reading what the kernel has kept of a hub that is dead.
@@ -95,7 +90,74 @@ async def test_nothing_is_lost_doubled_or_reordered_by_kills(tmp_path: Path) -> 
         assert min(connections.values()) > ROUNDS / 2, connections
         made = {bot.name: bot.made for bot in bots if bot.name != "b"}
         assert min(made.values()) > 50 * ROUNDS, made
-        print(f"{len(check.log)} events, {sum(bot.duplicates for bot in bots)} were sent again")
+
+
+@pytest.mark.slow
+async def test_nothing_is_lost_doubled_or_reordered_by_crashes_of_postgres(
+    tmp_path: Path, own_postgres: PostgresServer
+) -> None:
+    """Postgres crashes, sometimes for long, and every third time the hub is killed meanwhile."""
+    rounds = max(3, ROUNDS // 2)
+    print(f"HUB_TEST_SEED={SEED} HUB_TEST_CRASH_ROUNDS={ROUNDS}")
+    chance = random.Random(SEED)
+    random.seed(SEED)
+    settings = {"HUB_DATABASE_URL": own_postgres.create_database(), "HUB_RING_SIZE": "200"}
+    async with (
+        asyncio.timeout(30 + 6 * rounds),
+        HubProcess(tmp_path, settings) as hub,
+        asyncio.TaskGroup() as tasks,
+    ):
+        bots, dashboards = await crowd(hub)
+        check = LogCheck(hub, bots)
+        publishing = [tasks.create_task(bot.run()) for bot in bots]
+        following = [tasks.create_task(dashboard.run()) for dashboard in dashboards]
+        starts = 1
+        for number in range(rounds):
+            made = sum(bot.made for bot in bots)
+            await asyncio.sleep(chance.uniform(0.1, 0.9))
+            async with asyncio.timeout(5):  # it has come back by itself since the last round
+                while sum(len(bot.acknowledged) for bot in bots) < made:
+                    await asyncio.sleep(0.01)
+            own_postgres.kill()
+            if number % 3 == 2:
+                await hub.kill()
+                starts += 1
+            await asyncio.sleep(chance.uniform(0.0, 1.5))
+            own_postgres.start()
+            check.grown()
+            if not hub.running:
+                await hub.start()
+        await asyncio.sleep(0.5)
+        await all_is_well(hub, check, bots, publishing, dashboards)
+        for task in following:
+            task.cancel()
+        # Who only reads is not disturbed by a database that is gone.
+        connections = {d.name: d.connections for d in dashboards if d.name == "everything"}
+        assert max(connections.values()) <= starts, connections
+        made_by = {bot.name: bot.made for bot in bots if bot.name != "b"}
+        assert min(made_by.values()) > 50 * rounds, made_by
+
+
+async def all_is_well(
+    hub: HubProcess,
+    check: LogCheck,
+    bots: list[Bot],
+    publishing: list[asyncio.Task[None]],
+    dashboards: list[Dashboard],
+) -> None:
+    """Let the bots finish, and compare the stored log with what everybody knows of it."""
+    for bot in bots:
+        bot.stop()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*publishing)
+    await check.settled(dashboards, deadline=30)
+    at = 0
+    async for page in pages(hub, hub.admin_key, limit=1000):
+        stored = stored_log(hub, after=at, upto=at + len(page))
+        assert page == [json.loads(event.frame) for event in stored]
+        at += len(page)
+    assert at >= len(check.log)
+    print(f"{len(check.log)} events, {sum(bot.duplicates for bot in bots)} were sent again")
 
 
 async def kill_while_starting(hub: HubProcess, after: float) -> None:

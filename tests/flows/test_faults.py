@@ -86,7 +86,7 @@ async def run(directory: Path, seconds: float) -> None:
             bot.stop()
         async with asyncio.timeout(20):
             await asyncio.gather(*publishing)
-        check = LogCheck(hub.data_dir, bots)
+        check = LogCheck(hub, bots)
         await check.settled(dashboards, deadline=30)
         for task in following:
             task.cancel()

@@ -6,10 +6,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pytest
+
 from tests.support.crowd import stored_log
 from tests.support.hub_process import HubProcess
 from tests.support.rest import merchant_of, new_key
 from tests.support.ws import Frame, Socket, connect
+
+pytestmark = pytest.mark.both_engines
 
 
 def order(number: int) -> dict[str, Any]:
@@ -35,8 +39,10 @@ def numbers(events: list[Frame]) -> list[int]:
     return [int(event["id"].removeprefix("o-")) for event in events]
 
 
-async def test_published_seen_acknowledged_killed_and_resumed(tmp_path: Path) -> None:
-    async with HubProcess(tmp_path) as hub:
+async def test_published_seen_acknowledged_killed_and_resumed(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
+    async with HubProcess(tmp_path, hub_settings) as hub:
         viewer, _ = await new_key(
             hub, hub.admin_key, "viewer", await merchant_of(hub, hub.admin_key)
         )
@@ -66,7 +72,7 @@ async def test_published_seen_acknowledged_killed_and_resumed(tmp_path: Path) ->
 
             # By then it is on disk: a kill that gives no time for anything changes nothing.
             await hub.kill()
-        on_disk = {event.id: event.offset for event in stored_log(hub.data_dir)}
+        on_disk = {event.id: event.offset for event in stored_log(hub)}
         assert [on_disk.get(f"o-{number}") for number in range(30)] == acknowledged
 
         await hub.start()
@@ -91,8 +97,10 @@ async def test_published_seen_acknowledged_killed_and_resumed(tmp_path: Path) ->
         assert await hub.terminate() == 0
 
 
-async def test_a_killed_hub_says_which_bots_it_lost(tmp_path: Path) -> None:
-    async with HubProcess(tmp_path) as hub:
+async def test_a_killed_hub_says_which_bots_it_lost(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
+    async with HubProcess(tmp_path, hub_settings) as hub:
         async with connect(hub, hub.admin_key, query="types=bot_*") as dashboard:
             await dashboard.next(type="live")
             async with connect(hub, hub.bot_key):

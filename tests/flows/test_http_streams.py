@@ -126,11 +126,14 @@ class Follower(Dashboard):
 # ── no seam ──────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("ring", ["10", "1000"])
-async def test_every_framing_sees_the_log_once_across_kills(tmp_path: Path, ring: str) -> None:
+async def test_every_framing_sees_the_log_once_across_kills(
+    tmp_path: Path, hub_settings: dict[str, str], ring: str
+) -> None:
     """Followers of every framing and some filters leave and come back while two merchants' bots
     publish, and the hub is killed in the middle."""
-    settings = {"HUB_RING_SIZE": ring, "HUB_RATE_LIMIT": "off"}
+    settings = hub_settings | {"HUB_RING_SIZE": ring, "HUB_RATE_LIMIT": "off"}
     async with asyncio.timeout(9.8), HubProcess(tmp_path, settings) as hub:
         one = await merchant_of(hub, hub.admin_key)
         two = await new_merchant(hub, hub.admin_key, "two")
@@ -160,7 +163,7 @@ async def test_every_framing_sees_the_log_once_across_kills(tmp_path: Path, ring
             for bot in bots:
                 bot.stop()
             await asyncio.gather(*publishing)
-            await LogCheck(hub.data_dir, bots).settled(followers, deadline=4)
+            await LogCheck(hub, bots).settled(followers, deadline=4)
             for task in following:
                 task.cancel()
         assert len(socket.seen) > 500
@@ -169,13 +172,16 @@ async def test_every_framing_sees_the_log_once_across_kills(tmp_path: Path, ring
             assert len(follower.seen) > 30, follower.name
 
 
-async def test_what_retention_removed_is_announced_on_every_framing(tmp_path: Path) -> None:
-    async with HubProcess(tmp_path) as hub:
+@pytest.mark.both_engines
+async def test_what_retention_removed_is_announced_on_every_framing(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
+    async with HubProcess(tmp_path, hub_settings) as hub:
         await _publish(hub, 20)
         await hub.terminate()
     await asyncio.sleep(1.1)
     # The sweep runs at the start and then once a minute.
-    async with HubProcess(tmp_path, {"HUB_RETENTION": "1s"}) as hub:
+    async with HubProcess(tmp_path, hub_settings | {"HUB_RETENTION": "1s"}) as hub:
         async with asyncio.timeout(5):
             while await paged(hub, hub.admin_key) != []:
                 await asyncio.sleep(0.05)

@@ -2,13 +2,19 @@
 
 import asyncio
 import sqlite3
-from contextlib import AsyncExitStack, closing
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import Any
+
+import asyncpg
+import pytest
 
 from tests.support.crowd import stored_log
 from tests.support.hub_process import HubProcess
 from tests.support.rest import call, merchant_of, new_key, new_merchant
 from tests.support.ws import Frame, Socket, connect
+
+pytestmark = pytest.mark.both_engines
 
 
 def event(id_: str | None, n: int = 0, **more: Any) -> Frame:
@@ -18,7 +24,25 @@ def event(id_: str | None, n: int = 0, **more: Any) -> Frame:
 
 def log_ids(hub: HubProcess) -> list[str]:
     """The ids of the tests' own events in the log, in order."""
-    return [stored.id for stored in stored_log(hub.data_dir) if stored.type.startswith("custom_")]
+    return [stored.id for stored in stored_log(hub) if stored.type.startswith("custom_")]
+
+
+@asynccontextmanager
+async def log_held(hub: HubProcess) -> AsyncIterator[None]:
+    """Another process is in the middle of a write to the hub's database."""
+    if hub.database_url is None:
+        with closing(sqlite3.connect(hub.data_dir / "hub.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+    else:
+        connection = await asyncpg.connect(hub.database_url, user="postgres")
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT head FROM log_state FOR UPDATE")
+                yield
+        finally:
+            await connection.close()
 
 
 async def answers(socket: Socket, count: int) -> list[Frame]:
@@ -292,8 +316,7 @@ async def test_a_failed_commit_refuses_what_is_behind_it_and_keeps_the_order(
     async with connect(hub, bot_key) as bot:
         await bot.send(event("before"))
         await bot.next(type="ack")
-        with closing(sqlite3.connect(hub.data_dir / "hub.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        async with log_held(hub):
             sent = [f"x-{n}" for n in range(50)]
             for id_ in sent[:25]:
                 await bot.send(event(id_))
@@ -305,7 +328,6 @@ async def test_a_failed_commit_refuses_what_is_behind_it_and_keeps_the_order(
                 call(hub, "POST", "/api/events", event("http"), key=bot_key, deadline=9)
             )
             refused = await bot.take(50, type="error", deadline=8)
-            other.execute("ROLLBACK")
         assert (await over_http).status == 201
         assert {(e["code"], e["retry"]) for e in refused} == {("unavailable", True)}
         assert [e["id"] for e in refused] == sent

@@ -55,9 +55,7 @@ def check_refused(frame: Frame, within: float) -> float:
 
 def logged(hub: HubProcess) -> list[dict[str, Any]]:
     """The events that the tests published, in the log's order."""
-    return [
-        json.loads(stored.frame) for stored in stored_log(hub.data_dir) if "custom" in stored.type
-    ]
+    return [json.loads(stored.frame) for stored in stored_log(hub) if "custom" in stored.type]
 
 
 def check_rate(events: list[dict[str, Any]], rate: float, burst: float) -> None:

@@ -59,14 +59,14 @@ async def epoch_of(hub: HubProcess) -> str:
 
 
 @asynccontextmanager
-async def after_retention(directory: Path) -> AsyncIterator[HubProcess]:
+async def after_retention(directory: Path, settings: dict[str, str]) -> AsyncIterator[HubProcess]:
     """A hub whose 20 events retention has removed, and that has 5 newer ones."""
-    async with HubProcess(directory) as hub:
+    async with HubProcess(directory, settings) as hub:
         assert await publish(hub, 20) == list(range(1, 21))
         await hub.terminate()
     await asyncio.sleep(1.1)
     # The sweep runs at the start and then once a minute.
-    async with HubProcess(directory, {"HUB_RETENTION": "1s"}) as hub:
+    async with HubProcess(directory, settings | {"HUB_RETENTION": "1s"}) as hub:
         async with asyncio.timeout(5):
             while (await paged(hub, hub.admin_key)) != []:
                 await asyncio.sleep(0.02)
@@ -77,8 +77,11 @@ async def after_retention(directory: Path) -> AsyncIterator[HubProcess]:
 # ── gaps ─────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_what_retention_removed_is_announced_as_a_gap(tmp_path: Path) -> None:
-    async with after_retention(tmp_path) as hub:
+@pytest.mark.both_engines
+async def test_what_retention_removed_is_announced_as_a_gap(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
+    async with after_retention(tmp_path, hub_settings) as hub:
         for since in (0, 7, 19):
             async with connect(hub, hub.admin_key, query=f"since={since}") as socket:
                 connected, subscribed = await opened(socket)
@@ -109,16 +112,19 @@ async def test_what_retention_removed_is_announced_as_a_gap(tmp_path: Path) -> N
         assert [event["offset"] for event in answer["events"]] == [21, 22, 23, 24, 25]
 
 
-async def test_the_ids_of_removed_events_stay_known(tmp_path: Path) -> None:
+@pytest.mark.both_engines
+async def test_the_ids_of_removed_events_stay_known(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
     merchant = ""
     event = {"type": "custom_once", "id": "once", "data": {"n": 1}}
-    async with HubProcess(tmp_path) as hub:
+    async with HubProcess(tmp_path, hub_settings) as hub:
         merchant = await merchant_of(hub, hub.admin_key)
         answer = await call(hub, "POST", "/api/events", event, key=hub.bot_key)
         assert (answer.json()["offset"], answer.json()["duplicate"]) == (1, False)
         await hub.terminate()
     await asyncio.sleep(1.1)
-    async with HubProcess(tmp_path, {"HUB_RETENTION": "1s"}) as hub:
+    async with HubProcess(tmp_path, hub_settings | {"HUB_RETENTION": "1s"}) as hub:
         async with asyncio.timeout(5):
             while (await paged(hub, hub.admin_key)) != []:
                 await asyncio.sleep(0.02)
@@ -128,6 +134,7 @@ async def test_the_ids_of_removed_events_stay_known(tmp_path: Path) -> None:
         assert await merchant_of(hub, hub.admin_key) == merchant
 
 
+@pytest.mark.both_engines
 async def test_another_epoch_is_a_gap(hub: HubProcess) -> None:
     await publish(hub, 5)
     async with connect(hub, hub.admin_key, query="since=2&epoch=another") as socket:
@@ -151,6 +158,7 @@ async def test_a_cursor_beyond_the_end_is_a_gap(hub: HubProcess) -> None:
         assert await until_live(socket) == ([], {"type": "live", "offset": 5})
 
 
+@pytest.mark.both_engines
 async def test_the_epoch_and_the_offsets_survive_a_kill(hub: HubProcess) -> None:
     await publish(hub, 5)
     epoch = await epoch_of(hub)
@@ -167,9 +175,12 @@ async def test_the_epoch_and_the_offsets_survive_a_kill(hub: HubProcess) -> None
 # ── last, since ──────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("ring", ["10", "1000"], ids=["database", "ring"])
-async def test_last_counts_matching_events(tmp_path: Path, ring: str) -> None:
-    async with HubProcess(tmp_path, {"HUB_RING_SIZE": ring}) as hub:
+async def test_last_counts_matching_events(
+    tmp_path: Path, hub_settings: dict[str, str], ring: str
+) -> None:
+    async with HubProcess(tmp_path, hub_settings | {"HUB_RING_SIZE": ring}) as hub:
         await publish(hub, 30, "custom_a")
         await publish(hub, 30, "custom_b")
         for query, expected in (
@@ -212,9 +223,12 @@ async def test_without_since_a_subscription_starts_at_the_end(hub: HubProcess) -
         assert await until_live(socket) == ([], {"type": "live", "offset": 5})
 
 
-async def test_an_active_subscription_keeps_its_cursor(tmp_path: Path) -> None:
+@pytest.mark.both_engines
+async def test_an_active_subscription_keeps_its_cursor(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
     """Also in mid-replay: the filter changes and the stream goes on where it stood."""
-    async with HubProcess(tmp_path, {"HUB_RING_SIZE": "10"}) as hub:
+    async with HubProcess(tmp_path, hub_settings | {"HUB_RING_SIZE": "10"}) as hub:
         for _ in range(5):
             await publish(hub, 500, "custom_a")
             await publish(hub, 500, "custom_b")
@@ -236,8 +250,11 @@ async def test_an_active_subscription_keeps_its_cursor(tmp_path: Path) -> None:
             assert offsets == in_log
 
 
-async def test_after_unsubscribe_nothing_comes_also_in_mid_replay(tmp_path: Path) -> None:
-    async with HubProcess(tmp_path, {"HUB_RING_SIZE": "10"}) as hub:
+@pytest.mark.both_engines
+async def test_after_unsubscribe_nothing_comes_also_in_mid_replay(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
+    async with HubProcess(tmp_path, hub_settings | {"HUB_RING_SIZE": "10"}) as hub:
         await publish(hub, 5000)
         async with connect(hub, hub.admin_key) as socket:
             await socket.next(type="live")
@@ -254,11 +271,14 @@ async def test_after_unsubscribe_nothing_comes_also_in_mid_replay(tmp_path: Path
 # ── no seam ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_replay_from_the_database_runs_into_live_with_no_seam(tmp_path: Path) -> None:
+@pytest.mark.both_engines
+async def test_replay_from_the_database_runs_into_live_with_no_seam(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
     """A hundred replays of every length, while two bots publish, with a ring of ten events."""
     async with (
         asyncio.timeout(9.5),
-        HubProcess(tmp_path, {"HUB_RING_SIZE": "10"}) as hub,
+        HubProcess(tmp_path, hub_settings | {"HUB_RING_SIZE": "10"}) as hub,
         asyncio.TaskGroup() as tasks,
     ):
         await publish(hub, 3000)
@@ -281,7 +301,7 @@ async def test_replay_from_the_database_runs_into_live_with_no_seam(tmp_path: Pa
         for bot in bots:
             bot.stop()
         await asyncio.gather(*publishing)
-        check = LogCheck(hub.data_dir, bots)
+        check = LogCheck(hub, bots)
         await check.settled([steady], deadline=5)
         following.cancel()
         assert len(check.log) > 3500
@@ -290,11 +310,14 @@ async def test_replay_from_the_database_runs_into_live_with_no_seam(tmp_path: Pa
         assert max(len(offsets) for offsets in streams) > 3000
 
 
-async def test_a_filtered_replay_has_no_seam_either(tmp_path: Path) -> None:
+@pytest.mark.both_engines
+async def test_a_filtered_replay_has_no_seam_either(
+    tmp_path: Path, hub_settings: dict[str, str]
+) -> None:
     """The bots' types and subjects alternate; a filter sees its own, each once, in order."""
     async with (
         asyncio.timeout(9.5),
-        HubProcess(tmp_path, {"HUB_RING_SIZE": "10"}) as hub,
+        HubProcess(tmp_path, hub_settings | {"HUB_RING_SIZE": "10"}) as hub,
         asyncio.TaskGroup() as tasks,
     ):
         bot = Bot(hub, hub.bot_key, "a", rate=2000)
@@ -312,7 +335,7 @@ async def test_a_filtered_replay_has_no_seam_either(tmp_path: Path) -> None:
         await asyncio.sleep(3)
         bot.stop()
         await publishing
-        await LogCheck(hub.data_dir, [bot]).settled(dashboards, deadline=4)
+        await LogCheck(hub, [bot]).settled(dashboards, deadline=4)
         for task in following:
             task.cancel()
         for dashboard in dashboards:

@@ -28,11 +28,12 @@ from tests.support.ws import connect
 
 
 @pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[HubProcess]:
-    async with HubProcess(tmp_path, SETTINGS) as running:
+async def hub(tmp_path: Path, hub_settings: dict[str, str]) -> AsyncIterator[HubProcess]:
+    async with HubProcess(tmp_path, hub_settings | SETTINGS) as running:
         yield running
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("role", ["merchant", "viewer", "bot"])
 async def test_everything_ends_with_its_key(hub: HubProcess, role: str) -> None:
     merchant = await merchant_of(hub, hub.admin_key)
@@ -71,6 +72,7 @@ async def test_revoking_twice_changes_nothing_more(hub: HubProcess) -> None:
         assert await socket.closed() == 4001
 
 
+@pytest.mark.both_engines
 async def test_everything_ends_when_its_key_expires(hub: HubProcess) -> None:
     merchant = await merchant_of(hub, hub.admin_key)
     ends = datetime.now(UTC) + timedelta(seconds=2.5)
@@ -104,6 +106,7 @@ async def test_a_thousand_connections_of_one_key(hub: HubProcess) -> None:
         assert all('"code":4001' in text for text in texts)
 
 
+@pytest.mark.both_engines
 async def test_those_who_come_in_while_it_is_revoked(hub: HubProcess) -> None:
     """Whoever gets in before is ended, whoever comes later is refused; nobody slips through."""
     merchant = await merchant_of(hub, hub.admin_key)
@@ -176,6 +179,7 @@ async def test_a_request_that_was_begun_before(hub: HubProcess, body: str) -> No
     assert listed.json()["events"] == []
 
 
+@pytest.mark.both_engines
 async def test_a_publisher_in_full_flow(hub: HubProcess) -> None:
     """What was taken before is acknowledged or not; afterwards nothing is taken."""
     merchant = await merchant_of(hub, hub.admin_key)

@@ -76,10 +76,11 @@ async def test_everybody_is_told_and_closed(hub: HubProcess, number: signal.Sign
             assert await client.closed() == 4200
     assert await ended(hub, 5) == 0
     assert not complaints(hub)
-    types = [event.type for event in stored_log(hub.data_dir)]
+    types = [event.type for event in stored_log(hub)]
     assert types == ["bot_connected", "bot_disconnected"]
 
 
+@pytest.mark.both_engines
 async def test_what_is_in_flight_is_acknowledged_before_the_close(hub: HubProcess) -> None:
     """Whatever the hub took it answers; what it did not take is not in the log."""
     async with connect(hub, hub.bot_key) as bot, connect(hub, hub.admin_key) as dashboard:
@@ -106,7 +107,7 @@ async def test_what_is_in_flight_is_acknowledged_before_the_close(hub: HubProces
         acks += [frame for frame in rest if frame["type"] == "ack"]
         assert await dashboard.closed() == 4200
     assert await ended(hub, 5) == 0
-    log = [event for event in stored_log(hub.data_dir) if event.type == "custom_tick"]
+    log = [event for event in stored_log(hub) if event.type == "custom_tick"]
     assert [event.id for event in log] == [f"t-{number}" for number in range(len(log))]
     assert [(ack["id"], ack["offset"]) for ack in acks] == [(e.id, e.offset) for e in log]
 
@@ -131,7 +132,7 @@ async def test_nobody_new_while_it_drains_and_the_last_request_is_answered(
         assert answer.status == 201
         assert answer.json()["id"] == "late"
     assert await ended(hub, 5) == 0
-    assert [event.id for event in stored_log(hub.data_dir)] == ["late"]
+    assert [event.id for event in stored_log(hub)] == ["late"]
     assert not complaints(hub)
 
 
@@ -183,4 +184,4 @@ async def test_a_request_that_never_ends_is_cut_after_ten_seconds(hub: HubProces
         assert await hub.terminate(within=15) == 0
         assert 4 < time.monotonic() - began < 12
         assert await dashboard.closed() in (4200, 1006)
-    assert stored_log(hub.data_dir) == []
+    assert stored_log(hub) == []

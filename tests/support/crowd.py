@@ -1,4 +1,4 @@
-"""Bots and dashboards that always come back, and the log on disk to compare them with.
+"""Bots and dashboards that always come back, and the stored log to compare them with.
 
 They are written on `websockets` alone and follow the protocol's advice to clients: a bot sends
 again, in order and with the same ids, what was not acknowledged; a dashboard comes back with its
@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from tests.support import postgres
+from tests.support.hub_process import HubProcess
 from tests.support.ws import HasSocket
 
 GONE = (OSError, TimeoutError, WebSocketException, EOFError)
@@ -294,15 +295,17 @@ class Stored(NamedTuple):
     frame: str
 
 
-def stored_log(data_dir: Path, after: int = 0, upto: int = 2**62) -> list[Stored]:
-    """Read a stretch of the log from the file, without the hub: `after` < offset <= `upto`."""
-    with closing(sqlite3.connect(f"file:{data_dir / 'hub.db'}?mode=ro", uri=True)) as database:
-        rows = database.execute(
-            "SELECT log_offset, merchant_id, id, type, subject, frame FROM events"
-            " WHERE log_offset > ? AND log_offset <= ? ORDER BY log_offset",
-            (after, upto),
-        )
-        return [Stored(*row) for row in rows]
+def stored_log(hub: HubProcess, after: int = 0, upto: int = 2**62) -> list[Stored]:
+    """Read a stretch of the log from its database, without the hub: `after` < offset <= `upto`."""
+    query = (
+        "SELECT log_offset, merchant_id, id, type, subject, frame FROM events"
+        " WHERE log_offset > $1 AND log_offset <= $2 ORDER BY log_offset"
+    )
+    if hub.database_url is not None and hub.database_url.startswith("postgres"):
+        return [Stored(*row) for row in postgres.rows(hub.database_url, query, after, upto)]
+    file = hub.data_dir / "hub.db"
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        return [Stored(*row) for row in database.execute(query, (after, upto))]
 
 
 class Entry(NamedTuple):
@@ -316,14 +319,14 @@ class Entry(NamedTuple):
 
 
 class LogCheck:
-    """Checks the log on disk against what the bots know, as it grows.
+    """Checks the stored log against what the bots know, as it grows.
 
     Nothing lost, nothing doubled, every bot's order kept, atomic batches whole, no hole.
     """
 
-    def __init__(self, data_dir: Path, bots: Sequence[Bot]) -> None:
+    def __init__(self, hub: HubProcess, bots: Sequence[Bot]) -> None:
         self.log: list[Entry] = []
-        self._data_dir = data_dir
+        self._hub = hub
         self._bots = bots
         self._where: dict[str, int] = {}
         self._next = dict.fromkeys((bot.name for bot in bots), 0)
@@ -336,7 +339,7 @@ class LogCheck:
             AssertionError: a promise was broken.
         """
         bots = {bot.name: bot for bot in self._bots}
-        for event in stored_log(self._data_dir, after=len(self.log)):
+        for event in stored_log(self._hub, after=len(self.log)):
             frame = json.loads(event.frame)
             assert event.offset == len(self.log) + 1, f"a hole before {event.offset}"
             assert (frame["offset"], frame["id"]) == (event.offset, event.id), event
@@ -387,12 +390,12 @@ class LogCheck:
         for dashboard in dashboards:
             dashboard.check(self.log)
         # And what was there once has stayed.
-        assert [hash(event.frame) for event in stored_log(self._data_dir)] == [
+        assert [hash(event.frame) for event in stored_log(self._hub)] == [
             entry.digest for entry in self.log
         ]
 
     def _has_grown(self) -> bool:
-        return bool(stored_log(self._data_dir, after=len(self.log)))
+        return bool(stored_log(self._hub, after=len(self.log)))
 
 
 @asynccontextmanager

@@ -10,10 +10,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 import msgspec
+
+from tests.support import tracing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -71,10 +73,14 @@ class HubProcess:
         start_timeout: seconds until it must listen.
 
     Attributes:
+        watched: whether the hubs started from here on have their statements on SQLite watched, see
+            `tests.support.tracing`. It costs them a little time.
         stdout: what it prints for people, the sign-in link among it.
         stderr: its log, appended to across restarts. At the end of the tests no log may contain a
             secret: see `LEAKS`.
     """
+
+    watched: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -87,6 +93,7 @@ class HubProcess:
         self.stdout = directory / "hub.out"
         self.stderr = directory / "hub.err"
         self._directory = directory
+        self._statements = directory / "hub.statements"
         self._settings = dict(settings or {})
         self._start_timeout = start_timeout
         self._process: subprocess.Popen[bytes] | None = None
@@ -130,7 +137,14 @@ class HubProcess:
         return f"ws://127.0.0.1:{self.port}/ws"
 
     @property
+    def database_url(self) -> str | None:
+        """Its HUB_DATABASE_URL; None: the file `hub.db` in its data directory."""
+        return self._settings.get("HUB_DATABASE_URL")
+
+    @property
     def admin_key(self) -> str:
+        if key := self._settings.get("HUB_ADMIN_KEY"):
+            return key
         return (self.data_dir / "admin.key").read_text().strip()
 
     @property
@@ -165,6 +179,8 @@ class HubProcess:
         """
         assert not self.running, "the hub is running already"
         command = [str(REPOSITORY / "run.py"), "serve"]
+        if self.watched:
+            command = tracing.command(self._statements, "serve")
         if sys.platform == "linux":
             command = ["-S", "-c", _TIED_TO_PARENT, str(os.getpid()), *command]
         LOGS.add(self.stderr)
@@ -253,15 +269,19 @@ class HubProcess:
             if time.monotonic() > deadline:
                 raise self._failed(f"the hub did not end within {within} s")
             await asyncio.sleep(0.005)
-        search_for_secrets(self.stderr)
+        self._look_back()
         return code
 
     def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        # Now too: its directory may be gone when the tests end.
+        self._look_back()
+
+    def _look_back(self) -> None:
+        # At once: its directory may be gone when the tests end.
         search_for_secrets(self.stderr)
+        tracing.collect(self._statements)
 
     def _failed(self, what: str) -> HubFailedError:
         tail = self.log.read_text(errors="replace")[-4000:]

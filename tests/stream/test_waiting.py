@@ -1,0 +1,68 @@
+"""Lanes: whose turn it is at the log, and that each keeps its order."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.protocol.drafts import Draft
+from hub.stream.waiting import GROUP_BYTES, GROUP_EVENTS, Lane, Lanes, Publication
+from tests.stream.support import draft
+
+
+def waiting(lane: Lane, drafts: list[Draft] | None = None, owner: object = None) -> Publication:
+    return Publication(drafts or [draft()], lambda outcomes: None, owner, lane=lane)
+
+
+def test_a_key_does_not_wait_behind_what_another_key_of_its_merchant_has_waiting() -> None:
+    lanes = Lanes()
+    big = [draft(data={"text": "x" * 60_000}) for _ in range(4)]
+    for _ in range(100):
+        lanes.push(waiting(("m", "flood"), big))
+    healthy = waiting(("m", "healthy"))
+    lanes.push(healthy)
+    assert healthy in lanes.take_group()[:2]
+
+
+def test_a_merchant_does_not_wait_behind_the_keys_of_another() -> None:
+    lanes = Lanes()
+    for number in range(100):
+        for _ in range(100):
+            lanes.push(waiting(("crowded", f"key-{number}")))
+    alone = waiting(("alone", "key"))
+    lanes.push(alone)
+    assert alone in lanes.take_group()[:2]
+
+
+def test_what_a_connection_has_waiting_is_taken_out_and_the_rest_keeps_its_order() -> None:
+    lanes = Lanes()
+    failed, other = object(), object()
+    items = [waiting(("m", "k"), owner=owner) for owner in (failed, other, failed, other)]
+    for item in items:
+        lanes.push(item)
+    assert lanes.take_of({id(failed)}) == [items[0], items[2]]
+    assert lanes.take_group() == [items[1], items[3]]
+    assert not lanes
+    assert (lanes.events, lanes.bytes) == (0, 0)
+
+
+LANE = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"))
+
+
+@given(st.lists(st.tuples(LANE, st.integers(0, 300)), max_size=60))
+def test_everything_comes_out_once_and_each_lane_in_order(pushed: list[tuple[Lane, int]]) -> None:
+    lanes = Lanes()
+    one = draft()
+    items = [waiting(lane, [one] * max(1, count)) for lane, count in pushed]
+    for item in items:
+        lanes.push(item)
+    taken: list[Publication] = []
+    while lanes:
+        group = [item for item in lanes.take_group() if isinstance(item, Publication)]
+        assert group
+        sizes = [max(1, len(item.drafts)) for item in group]
+        assert sum(sizes[:-1]) < GROUP_EVENTS
+        assert sum(item.size for item in group[:-1]) < GROUP_BYTES
+        taken += group
+    for lane in {lane for lane, _ in pushed}:
+        assert [i for i in taken if i.lane == lane] == [i for i in items if i.lane == lane]
+    assert len(taken) == len(items)
+    assert (lanes.events, lanes.bytes) == (0, 0)
