@@ -87,16 +87,22 @@ async def _export(
         raise invalid(InvalidParams, "/limit", "is for pages; a file has all rows that match")
     check_can_be_cut(request)
     services = services_of(request)
-    first, next_ = await audit.page(services, principal, asked, query.after, _EXPORT_ROWS)
+
+    async def piece(after: str) -> tuple[bytes, str | None]:
+        # Only the bytes stay while a client takes its time: the records are four times as large.
+        found, next_ = await audit.page(services, principal, asked, after, _EXPORT_ROWS)
+        return kind.lines(found), next_
+
+    first, next_ = await piece(query.after)
 
     async def content() -> AsyncIterator[bytes]:
-        yield kind.head + kind.lines(first)
+        yield kind.head + first
         after = next_
         while after is not None:
             # What a key has begun ends with it.
             await still_good(request)
-            found, after = await audit.page(services, principal, asked, after, _EXPORT_ROWS)
-            yield kind.lines(found)
+            lines, after = await piece(after)
+            yield lines
 
     name = f"audit-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{kind.suffix}"
     return ExportResponse(request, content(), kind.media_type, name)

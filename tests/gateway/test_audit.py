@@ -404,12 +404,14 @@ async def test_who_does_not_read_holds_a_page_and_is_cut(
     faulty = FaultyDatabase(database)
     hub = await prepared(database)
     await many(database, hub.merchant_id, MANY)
-    async with running(hub, database=faulty) as local:
-        async with Download(local, "/api/audit", local.keys["admin"], NDJSON, {}) as file:
-            await asyncio.sleep(0.3)
-            reads = faulty.reads
-            assert reads < MANY // 200, "it waits for the client"
-            await asyncio.sleep(0.6)
-            assert faulty.reads == reads
-            await file.rest()
-            assert not file.whole
+    async with (
+        running(hub, database=faulty) as local,
+        Download(local, "/api/audit", local.keys["admin"], NDJSON, {}) as file,
+    ):
+        await asyncio.sleep(0.3)
+        reads = faulty.reads
+        assert reads < MANY // 200, "it waits for the client"
+        await asyncio.sleep(0.6)
+        assert faulty.reads == reads
+        await file.rest()
+        assert not file.whole
