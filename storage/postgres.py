@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 
 from .database import DEADLINE_SECONDS, Engine, Row, Transaction, Value
-from .errors import Conflict, NoSchema, Sealed, StorageError, Unavailable
+from .errors import Conflict, NoSchema, SchemaError, Sealed, StorageError, Unavailable
 from .postgres_line import Connection, Line
 from .postgres_sql import (
     changed,
@@ -364,6 +364,9 @@ class PostgresDatabase:
     async def _listen(self, heard: Callable[[str], None]) -> None:
         """Hear notices for ever; a connection that breaks or falls silent is made again."""
 
+        listening: Connection | None = None
+        ended = asyncio.Event()
+
         def on_log(_connection: object, _pid: int, _channel: str, payload: object) -> None:
             heard(f"head {payload}")
 
@@ -387,8 +390,6 @@ class PostgresDatabase:
             heard("again")
 
         line = Line(self._connect)
-        listening: Connection | None = None
-        ended = asyncio.Event()
         try:
             while True:
                 pause = _LISTEN_SECONDS
