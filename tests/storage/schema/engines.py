@@ -103,20 +103,20 @@ class PostgresSide:
     def __init__(self, connection: asyncpg.Connection, secret: bytes) -> None:
         self.connection = connection
         self._secret = secret
-        self._settings: dict[str, str] = {}
+        self.settings: dict[str, str] = {}
 
     async def bind(self, merchant: str | None, actor: Actor = KEY) -> None:
-        self._settings = binding(self._secret, merchant, actor) if merchant else {}
+        self.settings = binding(self._secret, merchant, actor) if merchant else {}
 
     async def run(self, sql: str, *params: Any) -> int:
         async with self.connection.transaction():
-            await settle(self.connection, self._settings)
+            await settle(self.connection, self.settings)
             status = await self.connection.execute(numbered(sql), *params)
             return int(status.split()[-1])
 
     async def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         async with self.connection.transaction():
-            await settle(self.connection, self._settings)
+            await settle(self.connection, self.settings)
             return [tuple(row) for row in await self.connection.fetch(numbered(sql), *params)]
 
     async def columns(self) -> dict[str, list[str]]:

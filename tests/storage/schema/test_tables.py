@@ -8,9 +8,11 @@ from tests.storage.schema.engines import (
     NOW,
     PostgresSide,
     SqliteSide,
+    connected,
     texts,
 )
 from tests.storage.schema.rows import TENANT
+from tests.support.postgres import PostgresServer
 
 
 async def test_both_engines_have_the_same_tables_and_columns(
@@ -110,6 +112,20 @@ async def test_the_application_has_the_least_rights(postgres: PostgresSide) -> N
         " AND has_function_privilege('hub_app', p.oid, 'EXECUTE')"
     )
     assert public == [("hub_merchant()",)]
+
+
+async def test_nobody_may_make_what_stands_before_the_hubs_own(
+    postgres_server: PostgresServer, empty_postgres_url: str
+) -> None:
+    """Temporary tables come first in the search path; a database that was migrated has none."""
+    connection = await connected(empty_postgres_url)
+    for _, text in texts("postgres"):
+        await connection.execute(text)
+    rights = "SELECT has_database_privilege($1, current_database(), $2)"
+    for right in ("TEMPORARY", "CREATE"):
+        assert await connection.fetchval(rights, "hub_app", right) is False
+    assert await connection.fetchval("SELECT has_schema_privilege('hub_app', 'public', 'CREATE')") is False
+    await connection.close()
 
 
 async def test_no_unique_key_reaches_over_merchants(postgres: PostgresSide) -> None:
