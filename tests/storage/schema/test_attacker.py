@@ -5,12 +5,18 @@ read, changed or told of by an error; `b`'s rows are compared as the superuser a
 
 What this role can learn, because Postgres has no privilege that takes it away: how many rows a
 table has for all merchants together (`pg_class.reltuples`, `pg_stat_user_tables`), and by EXPLAIN
-what the planner expects and how many rows a scan passed over. The scan may be narrowed by a
-condition on an index whose comparison is leakproof, and so to the rows of one merchant, whose
-number it then tells, never their content. `pg_stats` hides itself from whom the policies bind.
+ANALYZE (and `pg_stat_xact_user_tables`) how many rows a scan passed over. Comparisons of text,
+numbers and times are leakproof, so an index may be searched by them before the policy sees its
+rows: who can run EXPLAIN can count the rows of one merchant between two keys of an index, and so
+find indexed values by halving. Against that helps only that nobody runs free SQL in this role.
+`pg_stats` hides itself from whom the policies bind.
 LOCK TABLE is open to whoever may UPDATE: it delays others and tells nothing.
 The actor in `hub.actor` is not proved: within its own merchant the role could name another key.
 """
+
+# ruff: noqa: S608 - the names of tables cannot be parameters
+
+from contextlib import suppress
 
 import asyncpg
 import pytest
@@ -55,10 +61,12 @@ async def test_no_row_is_seen_or_counted(attacker: Attacker, table: str) -> None
         f" FROM generate_series(0, 3) p, generate_series(1, 40) i) AND {key} <> 'a'",
     ):
         assert await attacker.rows(query) == [], query
-    [(count, least, most)] = await attacker.rows(f"SELECT COUNT(*), MIN({key}), MAX({key}) FROM {sql}")  # noqa: S608
+    [(count, least, most)] = await attacker.rows(
+        f"SELECT COUNT(*), MIN({key}), MAX({key}) FROM {sql}"
+    )
     assert (least, most) == ("a", "a")
-    assert count == len(await attacker.rows(f"SELECT 1 FROM {sql} WHERE {key} = 'a'"))  # noqa: S608
-    [(text,)] = await attacker.rows(f"SELECT table_to_xml('{sql}', TRUE, FALSE, '')::text")  # noqa: S608
+    assert count == len(await attacker.rows(f"SELECT 1 FROM {sql} WHERE {key} = 'a'"))
+    [(text,)] = await attacker.rows(f"SELECT table_to_xml('{sql}', TRUE, FALSE, '')::text")
     assert "SECRET-OF-B" not in text
     assert f"<{key}>b<" not in text
 
@@ -69,7 +77,7 @@ async def test_no_row_is_locked(attacker: Attacker, table: str) -> None:
         with pytest.raises(DENIED):
             await attacker.rows("SELECT 1 FROM template_versions FOR UPDATE")
     else:
-        sql = f"SELECT 1 FROM {table} WHERE merchant_id = 'b' FOR UPDATE"  # noqa: S608
+        sql = f"SELECT 1 FROM {table} WHERE merchant_id = 'b' FOR UPDATE"
         assert await attacker.rows(sql) == []
 
 
@@ -78,7 +86,10 @@ async def test_a_function_that_leaks_gets_no_foreign_row(attacker: Attacker) -> 
     with pytest.raises(asyncpg.InvalidTextRepresentationError) as told:
         await attacker.rows("SELECT 1 FROM products WHERE name::int = 1")
     assert "Tea" in str(told.value)
-    assert await attacker.rows("SELECT 1 FROM products WHERE merchant_id = 'b' AND name::int = 1") == []
+    assert (
+        await attacker.rows("SELECT 1 FROM products WHERE merchant_id = 'b' AND name::int = 1")
+        == []
+    )
     notices: list[str] = []
     attacker.connection.add_log_listener(lambda _, message: notices.append(message.message))
     await attacker.run(
@@ -162,9 +173,9 @@ async def test_no_row_is_changed_or_removed(attacker: Attacker, table: str) -> N
 async def test_no_row_is_given_to_another(attacker: Attacker, table: str) -> None:
     key = owner_column(table)
     with pytest.raises((DENIED, asyncpg.CheckViolationError)):
-        await attacker.run(f"UPDATE {table} SET {key} = 'b'")  # noqa: S608
+        await attacker.run(f"UPDATE {table} SET {key} = 'b'")
     with pytest.raises((DENIED, asyncpg.CheckViolationError)):
-        await attacker.run(f"UPDATE {table} SET {key} = 'nobody'")  # noqa: S608
+        await attacker.run(f"UPDATE {table} SET {key} = 'nobody'")
 
 
 @pytest.mark.parametrize("table", ["merchants", *TENANT])
@@ -192,10 +203,8 @@ async def test_events_are_appended_by_the_hub_alone(attacker: Attacker) -> None:
         f"INSERT INTO hub_instances VALUES ('h', '{NOW}', '{NOW}')",
         "UPDATE hub_instances SET id = 'x'",
     ):  # fmt: skip
-        try:
+        with suppress(DENIED):
             assert (await attacker.run(statement)).endswith(" 0")
-        except DENIED:
-            pass
 
 
 async def test_no_conflict_reaches_another(attacker: Attacker) -> None:
@@ -212,7 +221,10 @@ async def test_no_conflict_reaches_another(attacker: Attacker) -> None:
         " WHEN MATCHED THEN UPDATE SET name = 'x', version = version + 1"
     )
     assert await attacker.run(merge) == "MERGE 0"
-    assert await attacker.run(merge.replace("UPDATE SET name = 'x', version = version + 1", "DELETE")) == "MERGE 0"
+    assert (
+        await attacker.run(merge.replace("UPDATE SET name = 'x', version = version + 1", "DELETE"))
+        == "MERGE 0"
+    )
 
 
 # ── errors as an oracle ──────────────────────────────────────────────────────────────────────────
@@ -226,7 +238,7 @@ async def test_no_unique_error_tells_of_another(attacker: Attacker, hub: Postgre
     await hub.bind("b")
     columns = await hub.columns()
     for table in TENANT:
-        for row in await hub.rows(f"SELECT * FROM {table}"):  # noqa: S608
+        for row in await hub.rows(f"SELECT * FROM {table}"):
             copy = dict(zip(columns[table], row, strict=True)) | {"merchant_id": "c"}
             copy |= secret if "token_hash" in copy else {}
             done = await attacker.run(numbered(into(table, copy)), *copy.values())
@@ -249,6 +261,7 @@ async def test_every_foreign_key_stays_within_its_merchant(attacker: Attacker) -
     loose = await attacker.rows(
         "SELECT conrelid::regclass::text, conname FROM pg_constraint c WHERE contype = 'f'"
         " AND confrelid <> 'merchants'::regclass AND NOT EXISTS (SELECT 1 FROM pg_attribute a"
-        " WHERE a.attrelid = c.confrelid AND a.attname = 'merchant_id' AND a.attnum = ANY (c.confkey))"
+        " WHERE a.attrelid = c.confrelid AND a.attname = 'merchant_id'"
+        " AND a.attnum = ANY (c.confkey))"
     )
     assert loose == []
