@@ -34,11 +34,7 @@ def _json(table: str, column: str, good_: str, bad: str, null: bool) -> list[Cas
 
 def _number(table: str, column: str, least: int, most: int | None = None) -> list[Case]:
     cases: list[Case] = [(table, {column: least}, True), (table, {column: least - 1}, False)]
-    return (
-        cases
-        if most is None
-        else [*cases, (table, {column: most}, True), (table, {column: most + 1}, False)]
-    )
+    return cases if most is None else [*cases, (table, {column: most}, True), (table, {column: most + 1}, False)]
 
 
 TEMPLATE, MEDIA, TASK = "message_templates", "media_files", "delivery_tasks"

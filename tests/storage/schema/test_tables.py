@@ -36,9 +36,7 @@ async def test_sqlite_tells_what_every_later_column_means(sqlite: SqliteSide) ->
         if (name,) in first:
             continue
         told = dict(re.findall(r"^\s+(\w+) .*?-- (.+)$", sql, re.M))
-        columns = [
-            row[0] for row in await sqlite.rows("SELECT name FROM pragma_table_info(?)", name)
-        ]
+        columns = [row[0] for row in await sqlite.rows("SELECT name FROM pragma_table_info(?)", name)]
         assert [column for column in columns if column not in told] == [], name
 
 
@@ -125,9 +123,7 @@ async def test_no_unique_key_reaches_over_merchants(postgres: PostgresSide) -> N
         " AND COALESCE(pg_get_expr(i.indpred, c.oid), '') <> '(merchant_id IS NULL)'"
         " GROUP BY c.relname, i.indexrelid"
     )
-    wide = {
-        (t, k) for t, k in found if not k.startswith("{merchant_id") and t not in INFRASTRUCTURE
-    }
+    wide = {(t, k) for t, k in found if not k.startswith("{merchant_id") and t not in INFRASTRUCTURE}
     assert wide == {
         ("merchants", "{id}"), ("events", "{log_offset}"), ("audit_logs", "{id}"),
         ("api_keys", "{token_hash}"), ("browser_sessions", "{token_hash}"),
