@@ -141,7 +141,8 @@ async def test_everyone_on_both_sees_one_order(pair: Pair) -> None:
         assert offsets[: len(check.log)] == [entry.offset for entry in check.log]
         assert offsets == list(range(1, len(offsets) + 1))
     assert [d.connections for d in dashboards[:4]] == [1] * 4
-    assert min(bot.made for bot in bots) > 50
+    assert min(bot.made for bot in bots) > 10
+    assert sum(bot.made for bot in bots) > 500
 
 
 @pytest.mark.slow
@@ -151,7 +152,7 @@ async def test_one_is_killed_at_random_and_nobody_on_the_other_notices(pair: Pai
     random.seed(SEED)
     bots, dashboards = await crowd(pair)
     check = LogCheck(pair[1], bots)
-    rounds = max(3, ROUNDS // 2)
+    rounds = max(3, ROUNDS // 4)
     async with asyncio.timeout(58), asyncio.TaskGroup() as tasks:
         publishing = [tasks.create_task(bot.run()) for bot in bots]
         following = [tasks.create_task(dashboard.run()) for dashboard in dashboards]
@@ -255,10 +256,10 @@ async def test_one_whose_network_hangs_does_not_hold_up_the_other(
         publishing = [tasks.create_task(bot.run()) for bot in bots]
         following = [tasks.create_task(dashboard.run()) for dashboard in dashboards]
         longest = 0.0
-        for _ in range(3):
+        for _ in range(2):
             await asyncio.sleep(1)
             proxy.stall()
-            until = time.monotonic() + 7
+            until = time.monotonic() + 6
             while time.monotonic() < until:
                 before, began = len(bots[2].acknowledged), time.monotonic()
                 while len(bots[2].acknowledged) == before:
