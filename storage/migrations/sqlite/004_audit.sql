@@ -3,7 +3,7 @@
 -- Who changed what, written by the triggers below and by nothing else; no secret is in it.
 CREATE TABLE audit_logs (
     id TEXT NOT NULL CHECK (length(id) = 36), -- UUIDv7, in the order of writing
-    merchant_id TEXT, -- whose row was changed; NULL: an admin's key
+    merchant_id TEXT NOT NULL, -- whose row was changed; '*': an admin's key
     actor_id TEXT, -- the key that did it; NULL: the hub itself
     actor_role TEXT NOT NULL CHECK (actor_role IN ('admin', 'merchant', 'viewer', 'bot', 'hub')), -- the key's role, or hub
     action TEXT NOT NULL CHECK (action IN ('CREATE', 'UPDATE', 'DELETE')), -- what was done
@@ -135,7 +135,7 @@ END;
 CREATE TRIGGER api_keys_audit_insert AFTER INSERT ON api_keys
 BEGIN
     INSERT INTO audit_logs
-    SELECT id, NEW.merchant_id, actor_id, actor_role, 'CREATE', 'key', NEW.id,
+    SELECT id, COALESCE(NEW.merchant_id, '*'), actor_id, actor_role, 'CREATE', 'key', NEW.id,
         NULL,
         json_object(
             'id', NEW.id,
@@ -167,7 +167,7 @@ WHEN NEW.id IS NOT OLD.id
         OR NEW.token_hash IS NOT OLD.token_hash
 BEGIN
     INSERT INTO audit_logs
-    SELECT id, NEW.merchant_id, actor_id, actor_role, 'UPDATE', 'key', NEW.id,
+    SELECT id, COALESCE(NEW.merchant_id, '*'), actor_id, actor_role, 'UPDATE', 'key', NEW.id,
         json_object(
             'id', OLD.id,
             'merchant_id', OLD.merchant_id,
@@ -200,7 +200,7 @@ END;
 CREATE TRIGGER api_keys_audit_delete BEFORE DELETE ON api_keys
 BEGIN
     INSERT INTO audit_logs
-    SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'key', OLD.id,
+    SELECT id, COALESCE(OLD.merchant_id, '*'), actor_id, actor_role, 'DELETE', 'key', OLD.id,
         json_object(
             'id', OLD.id,
             'merchant_id', OLD.merchant_id,

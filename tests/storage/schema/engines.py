@@ -135,12 +135,13 @@ class PostgresSide:
 
 def binding(secret: bytes, merchant: str, actor: Actor = KEY) -> dict[str, str]:
     """The settings by which the hub binds a merchant."""
-    inner = hashlib.sha256(secret + merchant.encode()).digest()
     names = ("id", "role", "address", "agent")
+    text = json.dumps(dict(zip(names, actor, strict=True)))
+    inner = hashlib.sha256(secret + f"{merchant}\x1f{text}".encode()).digest()
     return {
         "hub.merchant": merchant,
         "hub.proof": hashlib.sha256(secret + inner).hexdigest(),
-        "hub.actor": json.dumps(dict(zip(names, actor, strict=True))),
+        "hub.actor": text,
     }
 
 
