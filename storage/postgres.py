@@ -17,7 +17,7 @@ import asyncpg
 import msgspec
 
 from .database import DEADLINE_SECONDS, Engine, Row, Transaction, Value
-from .errors import Conflict, SchemaError, Sealed, StorageError, Unavailable
+from .errors import Conflict, NoSchema, SchemaError, Sealed, StorageError, Unavailable
 from .postgres_line import Connection, Line
 from .postgres_sql import (
     changed,
@@ -355,11 +355,14 @@ class PostgresDatabase:
             finally:
                 await owner.close(timeout=1)
             if self._secret is None:
-                raise SchemaError("the database has no schema of this program; run.py migrate")
+                raise NoSchema("the database has no schema of this program; run.py migrate")
         return await _open(self._url, _SESSION, f"SET ROLE {ROLE}")
 
     async def _listen(self, heard: Callable[[str], None]) -> None:
         """Hear notices for ever; a connection that breaks or falls silent is made again."""
+
+        listening: Connection | None = None
+        ended = asyncio.Event()
 
         def on_log(_connection: object, _pid: int, _channel: str, payload: object) -> None:
             heard(f"head {payload}")
@@ -384,8 +387,6 @@ class PostgresDatabase:
             heard("again")
 
         line = Line(self._connect)
-        listening: Connection | None = None
-        ended = asyncio.Event()
         try:
             while True:
                 pause = _LISTEN_SECONDS
