@@ -80,7 +80,9 @@ class Peers:
         word, _, about = notice.partition(" ")
         match word:
             case "head":
-                self._log.hear(int(about))
+                # Whoever is connected may send one: it is a hint to look and no more.
+                if about.isascii() and about.isdecimal():
+                    self._log.hear(int(about))
             case "key":
                 self._kept.authenticator.forget(about)
                 self._kept.connections.close_key(about)

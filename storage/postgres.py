@@ -202,10 +202,7 @@ class PostgresDatabase:
                 await owner.close(timeout=1)
             if self._secret is None:
                 raise NoSchema("the database has no schema of this program; run.py migrate")
-        connection = await _open(self._url, _SESSION)
-        with translated():
-            await connection.execute(f"SET ROLE {ROLE}")
-        return connection
+        return await _open(self._url, _SESSION, f"SET ROLE {ROLE}")
 
     async def _listen(self, heard: Callable[[str], None]) -> None:
         """Hear notices for ever; a connection that breaks or falls silent is made again."""
@@ -258,7 +255,8 @@ async def _roll_back(connection: Connection) -> None:
         connection.terminate()
 
 
-async def _open(url: str, session: Mapping[str, str]) -> Connection:
+async def _open(url: str, session: Mapping[str, str], first: str = "") -> Connection:
+    """Connect, and run a first statement; who gives up on it leaves no connection behind."""
     with translated():
         connection: Connection = await asyncpg.connect(
             url,
@@ -268,9 +266,15 @@ async def _open(url: str, session: Mapping[str, str]) -> Connection:
             max_cached_statement_lifetime=0,
             server_settings=dict(session),
         )
-        await connection.set_type_codec(
-            "timestamptz", schema="pg_catalog", encoder=str, decoder=instant, format="text"
-        )
+        try:
+            await connection.set_type_codec(
+                "timestamptz", schema="pg_catalog", encoder=str, decoder=instant, format="text"
+            )
+            if first:
+                await connection.execute(first)
+        except BaseException:
+            connection.terminate()
+            raise
     return connection
 
 

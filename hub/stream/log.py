@@ -248,10 +248,9 @@ class EventLog:
 
     def hear(self, head: int) -> None:
         """The log's head is said to be so far; what is missing here is read."""
-        if head > self._heard:
-            self._heard = head
-            if head > self.end:
-                self._wake.set()
+        self._heard = max(self._heard, head)
+        if self._heard > self.end:  # also where it was heard before and could not be read
+            self._wake.set()
 
     async def keep_up(self) -> None:
         """Look at the log every second, since a notice may be lost. Never ends.
@@ -279,14 +278,24 @@ class EventLog:
                 continue
             end = self.end
 
-            async def read(tx: Transaction, after: int = end) -> list[StoredEvent]:
-                return await events.following(tx, after, upto)
+            async def read(
+                tx: Transaction, after: int = end, upto: int = upto
+            ) -> tuple[int, list[StoredEvent]]:
+                head = (await events.log_state(tx)).head
+                return head, await events.following(tx, after, min(upto, head))
 
             try:
-                rows = await self.database.read(read, HUB)
+                head, rows = await self.database.read(read, HUB)
             except StorageError as error:
                 log.warning("what others wrote could not be read", error=str(error))
                 return False
+            if head < upto:
+                # A notice is a hint: it may tell of offsets that were withdrawn, or come from
+                # anybody who is connected.
+                upto = head
+                self._heard = min(self._heard, head)
+                if upto <= end:
+                    return True
             first = rows[0].offset if rows else upto + 1
             if first != end + 1:
                 log.error("events are gone that were never seen here", after=end, upto=first - 1)

@@ -659,11 +659,31 @@ async def test_closing_waits_for_what_runs_and_leaves_no_connection(postgres_url
     await closing
     await writing
     assert as_superuser(postgres_url, "SELECT id FROM merchants") == [("m1",)]
-    await until(lambda: terminate(postgres_url) == 0)
+    connected = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+    await until(lambda: as_superuser(postgres_url, f"{connected} pg_backend_pid()") == [])
     assert len(asyncio.all_tasks()) == 1
     for call in (database.read, database.write):
         with pytest.raises(Unavailable, match="closed"):
             await call(lambda tx: tx.fetch("SELECT 1"), HUB)
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 4))
+async def test_closing_while_a_connection_is_being_opened(turns: int, postgres_url: str) -> None:
+    """However far it has come: a connection that nobody waits for any more is closed."""
+    database = await open_postgres(postgres_url)
+    await rows(database, "SELECT 1")
+    asked = [asyncio.create_task(rows(database, "SELECT 1")) for _ in range(postgres.READERS)]
+    await database.listen(lambda notice: None)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for line in database._readers:
+        await line.close()
+    await asyncio.wait(asked)
+    await database.close()
+    connected = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+    await until(lambda: as_superuser(postgres_url, f"{connected} pg_backend_pid()") == [])
+    for task in asked:
+        task.exception()
 
 
 async def test_a_scan_that_stops_early_leaves_no_cursor(opened: PostgresDatabase) -> None:
