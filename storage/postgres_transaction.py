@@ -145,10 +145,12 @@ class PostgresTransaction:
 
 def actor_text(scope: Scope) -> str:
     """Who acts, as the audit's triggers read it: JSON without control characters in it."""
+    values = (scope.actor_id, scope.actor_role, scope.address, scope.agent)
+    # A NUL, which no text of Postgres can hold, is left out.
     actor = {
-        "id": scope.actor_id, "role": scope.actor_role, "address": scope.address,
-        "agent": scope.agent,
-    }  # fmt: skip
+        name: value and value.replace("\0", "")
+        for name, value in zip(("id", "role", "address", "agent"), values, strict=True)
+    }
     return msgspec.json.encode(actor).decode()
 
 
