@@ -81,12 +81,25 @@ class Line:
         self._closed = True
         if self._opening is not None:
             self._opening.cancel()
+            await asyncio.wait((self._opening,), timeout=1)
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(TimeoutError, OSError, asyncpg.PostgresError):
-                # On a silent network a polite goodbye would wait for its answer.
-                await asyncio.wait((asyncio.ensure_future(connection.close(timeout=1)),), timeout=1)
+        if connection is None:
+            return
+        # On a silent network a polite goodbye would wait for its answer.
+        goodbye = asyncio.ensure_future(connection.close(timeout=1))
+        try:
+            await asyncio.wait((goodbye,), timeout=1)
+        finally:
             connection.terminate()
+            goodbye.cancel()
+            with contextlib.suppress(
+                asyncio.CancelledError,
+                TimeoutError,
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ):
+                await goodbye
 
     async def _ready(self) -> Connection:
         connection = self._connection

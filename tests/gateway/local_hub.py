@@ -76,6 +76,16 @@ async def prepared(database: Database) -> LocalHub:
     return hub
 
 
+async def connected_bots(database: Database) -> list[str]:
+    """The names of the bot keys that the database notes as connected."""
+
+    async def read(tx: Transaction) -> list[str]:
+        found = await tx.fetch("SELECT name FROM api_keys WHERE connected = TRUE ORDER BY id")
+        return [name for (name,) in found]
+
+    return await database.read(read, HUB)
+
+
 @asynccontextmanager
 async def running(
     hub: LocalHub, settings: Settings | None = None, *, database: Database | None = None
