@@ -357,8 +357,12 @@ class PostgresDatabase:
             if self._secret is None:
                 raise NoSchema("the database has no schema of this program; run.py migrate")
         connection = await _open(self._url, _SESSION)
-        with translated():
-            await connection.execute(f"SET ROLE {ROLE}")
+        try:
+            with translated():
+                await connection.execute(f"SET ROLE {ROLE}")
+        except BaseException:  # as in `_open`
+            connection.terminate()
+            raise
         return connection
 
     async def _listen(self, heard: Callable[[str], None]) -> None:
@@ -427,9 +431,13 @@ async def _open(url: str, session: Mapping[str, str]) -> Connection:
             max_cached_statement_lifetime=0,
             server_settings=dict(session),
         )
-        await connection.set_type_codec(
-            "timestamptz", schema="pg_catalog", encoder=str, decoder=instant, format="text"
-        )
+        try:
+            await connection.set_type_codec(
+                "timestamptz", schema="pg_catalog", encoder=str, decoder=instant, format="text"
+            )
+        except BaseException:  # nobody else knows of it: an attempt may be given up here
+            connection.terminate()
+            raise
     return connection
 
 
