@@ -14,7 +14,7 @@ from typing import TypeVar
 import asyncpg
 
 from .database import DEADLINE_SECONDS, Engine, Transaction
-from .errors import NoSchema, StorageError, Unavailable
+from .errors import NoSchema, SchemaError, Sealed, StorageError, Unavailable
 from .postgres_line import Connection, Line
 from .postgres_sql import instant
 from .postgres_transaction import PostgresTransaction, translated
@@ -198,6 +198,11 @@ class PostgresDatabase:
             owner = await _open(self._owner_url, _SESSION)
             try:
                 self._secret = await _read_secret(owner)
+            except Sealed as error:
+                raise SchemaError(
+                    "the role of HUB_DATABASE_URL does not own the schema: set "
+                    f"HUB_DATABASE_OWNER_URL to the role that does ({error})"
+                ) from error
             finally:
                 await owner.close(timeout=1)
             if self._secret is None:

@@ -20,7 +20,9 @@ from storage.migrate import migrations
 from storage.scope import Scope
 from storage.sqlite import SqliteTransaction
 
-INFRASTRUCTURE = frozenset({"hub_instances", "log_state", "schema_migrations", "scope"})
+INFRASTRUCTURE = frozenset(
+    {"bot_connections", "hub_instances", "log_state", "schema_migrations", "scope"}
+)
 """Tables that belong to no tenant."""
 
 FOUND: dict[str, str] = {}

@@ -18,7 +18,9 @@ REFUSED = (sqlite3.IntegrityError, asyncpg.PostgresError)
 """What a driver raises when the database refuses a row."""
 
 # What is not a tenant's: the log's head, the hubs, and what seals the tenants off.
-INFRASTRUCTURE = {"log_state", "hub_instances", "schema_migrations", "scope", "scope_secret"}
+INFRASTRUCTURE = {
+    "bot_connections", "hub_instances", "log_state", "schema_migrations", "scope", "scope_secret",
+}  # fmt: skip
 
 Actor = tuple[str | None, str, str | None, str | None]
 KEY: Actor = ("key-1", "merchant", "10.0.0.1", "curl/8")
