@@ -182,7 +182,8 @@ async def test_it_works_as_the_role_that_owns_nothing(opened: PostgresDatabase) 
         "transaction_read_only": "off"
     }
     assert writes == {
-        "role": "hub_app", "TimeZone": "UTC", "search_path": "public, pg_temp", "synchronous_commit": "on",
+        "role": "hub_app", "TimeZone": "UTC", "search_path": "public, pg_temp",
+        "synchronous_commit": "on",
         "application_name": "smart-bot-hub", "standard_conforming_strings": "on",
         "statement_timeout": "4s", "lock_timeout": "4s",
         "idle_in_transaction_session_timeout": "4500ms",
