@@ -7,16 +7,18 @@ import os
 import time
 from pathlib import Path
 
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source, uuid7
 from hub.protocol.times import format_ms
 from hub.tokens import Role, new_token, token_hash, visible_prefix
-from storage import keys, merchants
+from storage import keys, merchants, seeds
 from storage.database import Database, Transaction
 from storage.records import ApiKey
-from storage.scope import HUB
+from storage.scope import HUB, Scope
 
 ADMIN_KEY = "admin.key"
 BOT_KEY = "bot.key"
+_SEEDED_AT_ONCE = 100
+"""How many merchants without templates are looked up together."""
 
 
 def prepare_data_dir(data_dir: Path) -> None:
@@ -48,6 +50,7 @@ async def ensure_keys(
     token = admin_key or _read_key(data_dir / ADMIN_KEY) or new_token("admin")
     bot_token = new_token("bot")
     now = format_ms(time.time_ns() // 1_000_000)
+    new_id = Uuid7Source()  # for the database's thread
 
     def record(role: Role, name: str, merchant_id: str | None, secret: str) -> ApiKey:
         return ApiKey(
@@ -76,7 +79,7 @@ async def ensure_keys(
             await keys.insert(tx, known, token_hash(token), bootstrap=True)
         first = not await merchants.page(tx, "", 1)
         if first:
-            demo = await merchants.insert(tx, uuid7(), "demo", now)
+            demo, _ = await merchants.insert(tx, uuid7(), "demo", now, new_id)
             bot = record("bot", "demo-bot", demo.id, bot_token)
             await keys.insert(tx, bot, token_hash(bot_token))
         return known.id, first
@@ -89,6 +92,26 @@ async def ensure_keys(
     if first:
         _write_key(data_dir / BOT_KEY, bot_token)
     return await database.write(work, HUB)
+
+
+async def seed_merchants(database: Database) -> int:
+    """Give the merchants of an older version their default templates; how many they were.
+
+    Each has a transaction of its own, so that a start with thousands of them holds nobody up. There
+    is no log yet, so nobody hears of it.
+    """
+    new_id = Uuid7Source()  # for the database's thread
+    now = format_ms(time.time_ns() // 1_000_000)
+    count = 0
+    while ids := await database.read(lambda tx: seeds.unseeded(tx, _SEEDED_AT_ONCE), HUB):
+        for id_ in ids:
+
+            async def work(tx: Transaction, id_: str = id_) -> None:
+                await seeds.seed(tx, id_, now, new_id)
+
+            await database.write(work, Scope(id_))
+            count += 1
+    return count
 
 
 async def _has_merchants(tx: Transaction) -> bool:
