@@ -98,30 +98,34 @@ async def _missing(tx: Transaction, table: str, values: Mapping[str, Value]) -> 
 
 async def _needed_by(tx: Transaction, table: str, id_: str) -> str | None:
     """The foreign key that holds a row fast."""
-    tables = await tx.tables()
-    for child in sorted(tables):
+    where, bound = scoped(tx)
+    held = await tx.fetch(
+        f"SELECT merchant_id, id FROM {table} WHERE {where} AND id = ?",  # noqa: S608
+        (*bound, id_),
+    )
+    for child in sorted(await tx.tables()):
         for parent, columns, _, on_delete in await _foreign_keys(tx, child):
             if parent != table or on_delete == "CASCADE":
                 continue
-            where, bound = scoped(tx)
-            rows = await tx.fetch(
-                f"SELECT 1 FROM {child} WHERE {where} AND {columns[-1]} = ? LIMIT 1",  # noqa: S608
-                (*bound, id_),
-            )
-            if rows:
-                return f"{child}_{'_'.join(columns)}_fkey"
+            matches = " AND ".join(f"{name} = ?" for name in columns)
+            for row in held:
+                rows = await tx.fetch(
+                    f"SELECT 1 FROM {child} WHERE {where} AND {matches} LIMIT 1",  # noqa: S608
+                    (*bound, *row),
+                )
+                if rows:
+                    return f"{child}_{'_'.join(columns)}_fkey"
     return None
 
 
 async def _foreign_keys(tx: Transaction, table: str) -> list[tuple[str, list[str], list[str], str]]:
     """The foreign keys of a table: the other table, the columns here and there, what follows."""
     rows = await tx.fetch(
-        'SELECT id, "table", "from", "to", on_delete FROM pragma_foreign_key_list(?)'
-        " ORDER BY id, seq",
+        'SELECT id, "table", "from", "to", on_delete, seq FROM pragma_foreign_key_list(?)',
         (table,),
     )
     keys: dict[int, tuple[str, list[str], list[str], str]] = {}
-    for number, parent, here, there, on_delete in rows:
+    for number, parent, here, there, on_delete, _ in sorted(rows, key=lambda row: (row[0], row[5])):
         key = keys.setdefault(number, (parent, [], [], on_delete))
         key[1].append(here)
         key[2].append(there or "id")

@@ -59,37 +59,27 @@ async def page(
     return await _JOBS.page(tx, after, limit, filters, newest_first=True)
 
 
-async def due(
-    tx: Transaction, state: JobState, now: str, limit: int, after: Job | None = None
+async def by_run_time(
+    tx: Transaction,
+    queue: Queue,
+    state: JobState,
+    limit: int,
+    *,
+    until: str | None = None,
+    after: Job | None = None,
 ) -> list[Job]:
-    """Up to `limit` jobs of a state that may run since a moment, the longest first.
+    """Up to `limit` jobs of a queue in a state, in the order of their `run_at`.
 
     Args:
+        until: the last `run_at`: now, for those that are due.
         after: the last job of the page before.
     """
-    where, params = scoped(tx)
-    return await _in_order_of_time(
-        tx, f"{where} AND state = ? AND run_at <= ?", (*params, state, now), limit, after
-    )
-
-
-async def of_state(
-    tx: Transaction, queue: Queue, state: JobState, limit: int, after: Job | None = None
-) -> list[Job]:
-    """Up to `limit` jobs of a queue in a state, by the time from which they may run.
-
-    Args:
-        after: the last job of the page before.
-    """
-    where, params = scoped(tx)
-    return await _in_order_of_time(
-        tx, f"{where} AND queue = ? AND state = ?", (*params, queue, state), limit, after
-    )
-
-
-async def _in_order_of_time(
-    tx: Transaction, where: str, params: tuple[Value, ...], limit: int, after: Job | None
-) -> list[Job]:
+    where, bound = scoped(tx)
+    where += " AND queue = ? AND state = ?"
+    params: list[Value] = [*bound, queue, state]
+    if until is not None:
+        where += " AND run_at <= ?"
+        params.append(until)
     if after is not None:
         where += " AND (run_at, id) > (?, ?)"
         params += (after.run_at, after.id)
