@@ -69,10 +69,18 @@ def _kept(record: str, *more: Any) -> dict[str, list[Call]]:
     }
 
 
-def _matched() -> Iterator[tuple[Any, Any]]:
-    """Patterns of types and of subjects."""
+def _each(scopes: tuple[Scope, ...], *calls: Callable[[Everything], tuple[Any, ...]]) -> list[Call]:
+    return [Call(scopes, args) for args in calls]
+
+
+def _matched(*more: Any, **needed: Any) -> list[Call]:
+    """Patterns of types and of subjects, each given or not."""
+
+    def call(types: Any, subjects: Any) -> Call:
+        return Call(ANY, lambda made: (types, subjects, *more), needed=needed)
+
     some = (["order_created"], ["custom_"])
-    return itertools.product((None, some), repeat=2)
+    return [call(*patterns) for patterns in itertools.product((None, some), repeat=2)]
 
 
 KEY = ApiKey("k1", "m1", "bot", "till", "hub_b_1234", 1, NOW, None, None)
@@ -106,11 +114,8 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "last_offsets": [Call(ALL, lambda made: ())],
         "log_state": [Call(ANY, lambda made: ())],
         "newest": [Call(ALL, lambda made: (10,))],
-        "offsets_before": [Call(ANY, lambda made, m=m: (*m, 10)) for m in _matched()],
-        "page": [
-            Call(ANY, lambda made, m=m: m, needed={"after": 0, "upto": 10, "page_bytes": 1})
-            for m in _matched()
-        ],
+        "offsets_before": _matched(10),
+        "page": _matched(after=0, upto=10, page_bytes=1),
         "retire": [Call(ALL, lambda made: (10, 10))],
         "withdraw": [Call(ALL, lambda made: (0,))],
     },
@@ -179,13 +184,15 @@ CALLS: dict[str, dict[str, list[Call]]] = {
                 lambda made: (made.product.id, [made.picture.id], made.picture.id, LATER),
             )
         ],
-        "of_media": [Call(ANY, lambda made, a=a: (made.file.id, a, 10)) for a in ("", NO_ID)],
+        "of_media": _each(
+            ANY, lambda made: (made.file.id, "", 10), lambda made: (made.file.id, NO_ID, 10)
+        ),
         "of_product": [Call(ONE, lambda made: (made.product.id,))],
     },
     "products": {
         **_kept("product"),
         "page": _paged(category="sweets", is_active=True),
-        "search": [Call(ONE, lambda made, a=a: ("ca", a, 10)) for a in ("", NO_ID)],
+        "search": _each(ONE, lambda made: ("ca", "", 10), lambda made: ("ca", NO_ID, 10)),
     },
     "seeds": {
         "seed": [Call(ANY, lambda made: ("m1", NOW, new_id))],
@@ -197,10 +204,11 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "has_name": [Call(ANY, lambda made: ("m1", "hello"))],
         "page": _paged(type_="text", status="active"),
         "version": [Call(ONE, lambda made: (made.template.id, 1))],
-        "versions": [
-            Call(ONE, lambda made, before=before: (made.template.id, before, 10))
-            for before in (None, 3)
-        ],
+        "versions": _each(
+            ONE,
+            lambda made: (made.template.id, None, 10),
+            lambda made: (made.template.id, 3, 10),
+        ),
     },
     "webhook_logs": {
         **_kept("attempt"),

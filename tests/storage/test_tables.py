@@ -178,9 +178,15 @@ async def test_a_row_of_another_merchant_is_not_there(
     ):
         with pytest.raises(NotFound):
             await write(database, look, THEIRS)
+    assert await read(database, lambda tx: kind.module.get(tx, record.id)) == record
+
+
+@every_kind
+async def test_a_row_is_added_to_the_bound_merchant_alone(
+    kind: Kind, database: Database, made: Everything, raw_sql: None
+) -> None:
     with pytest.raises(Sealed):
         await write(database, lambda tx: kind.insert(tx, kind.make(made)), THEIRS)
-    assert await read(database, lambda tx: kind.module.get(tx, record.id)) == record
 
 
 @every_kind
@@ -191,7 +197,7 @@ async def test_an_id_is_taken_within_its_merchant_alone(
     table = {"templates": "message_templates", "media": "media_files",
              "deliveries": "delivery_tasks"}  # fmt: skip
     name = kind.module.__name__.rpartition(".")[2]
-    again = {"name": "another"} if kind.module is templates else {}
+    again: dict[str, Any] = {"name": "another"} if kind.module is templates else {}
     if kind.module is media:
         again = {"hash": "2" * 64}
     if kind.module is product_media:
