@@ -58,6 +58,11 @@ class Peers:
         self._kept = kept
         self._instance = instance
         self._tasks = tasks
+        self._ended = False
+
+    def end(self) -> None:
+        """Act on no further notice."""
+        self._ended = True
 
     async def begin(self) -> None:
         """Take a place among the hubs, and say which bots were lost with those that ended.
@@ -70,6 +75,8 @@ class Peers:
 
     def heard(self, notice: str) -> None:
         """Act on a notice; see `Database.listen`."""
+        if self._ended:
+            return
         word, _, about = notice.partition(" ")
         match word:
             case "head":

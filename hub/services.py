@@ -125,6 +125,7 @@ async def open_services(
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
         finally:
+            peers.end()
             for task in endless:
                 task.cancel()
             probes.close()

@@ -4,6 +4,7 @@
 import { systemClock } from './client/clock.js';
 import { Hub } from './client/hub.js';
 import { Rest } from './client/rest.js';
+import { Audit } from './state/audit.js';
 import { watchConnection } from './state/connection.js';
 import { HealthReport } from './state/health.js';
 import { Merchants } from './state/merchants.js';
@@ -12,6 +13,7 @@ import { Session } from './state/session.js';
 import { Sessions } from './state/sessions.js';
 import { Stream } from './state/stream.js';
 import './elements/toast-stack.js';
+import { auditView } from './views/audit.js';
 import { healthView } from './views/health.js';
 import { parseHash, Router } from './views/router.js';
 import { sessionsView } from './views/sessions.js';
@@ -25,7 +27,7 @@ const toasts = document.querySelector('toast-stack');
 const theme = themePreference(safeStorage());
 const rest = new Rest();
 const session = new Session(rest, { farewell: storedMark(safeStorage(), 'hub.signing-out') });
-/** Whom the hub tells who is connected. */
+/** Whom the hub tells who is connected, and who changed what. */
 const OPERATORS = new Set(['admin', 'merchant']);
 
 theme.store.watch(({ theme: chosen }) => {
@@ -70,24 +72,31 @@ function openDashboard() {
     connection: watchConnection(hub, session),
     merchants,
     sessions: new Sessions(hub),
+    audit: new Audit(hub),
     health: new HealthReport(hub, systemClock),
     adjust: (changes) => router.adjust(changes),
   };
   const routes = {
     '/stream': { title: 'Live stream', icon: 'stream', open: () => streamView(context) },
     '/sessions': { title: 'Sessions', icon: 'sessions', open: () => sessionsView(context) },
+    '/audit': { title: 'Audit', icon: 'audit', open: () => auditView(context) },
     '/health': { title: 'Health', icon: 'health', open: () => healthView(context) },
   };
-  if (!OPERATORS.has(session.store.value.session.role)) delete routes['/sessions'];
+  if (!OPERATORS.has(session.store.value.session.role)) {
+    delete routes['/sessions'];
+    delete routes['/audit'];
+  }
   const frame = shell(context, routes);
   const router = new Router({
     routes,
     fallback: '/stream',
     show: (path, _title, view) => frame.show(path, view),
     moved(path, query) {
-      // The merchant is chosen for the whole page, what is filtered in each view by itself.
+      // The merchant is chosen for the whole page, what is filtered in each view by itself; the
+      // audit is read again at any event.
       const { types, merchantId } = streamScope(query, session);
-      stream.filter({ types: path === '/stream' ? types : stream.types, merchantId });
+      const filters = { '/stream': types, '/audit': [] };
+      stream.filter({ types: filters[path] ?? stream.types, merchantId });
       frame.moved((target) => router.href(target));
     },
   });

@@ -7,6 +7,7 @@ fault cannot choose another merchant. The owner itself runs migrations and a res
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +17,7 @@ import asyncpg
 import msgspec
 
 from .database import DEADLINE_SECONDS, Engine, Row, Transaction, Value
-from .errors import Conflict, SchemaError, Sealed, StorageError, Unavailable
+from .errors import Conflict, NoSchema, SchemaError, Sealed, StorageError, Unavailable
 from .postgres_line import Connection, Line
 from .postgres_sql import (
     changed,
@@ -40,6 +41,8 @@ _MIGRATION_LOCK = 0x485542  # any number that nothing else on this database uses
 _PREFETCH = 500
 _STATEMENTS = 512
 _LISTEN_SECONDS = 5.0
+_RELISTEN_SECONDS = 0.2
+_CLOSE_SECONDS = 2.0
 
 _SESSION = {
     "application_name": APPLICATION,
@@ -139,7 +142,13 @@ class PostgresTransaction:
 
     async def script(self, sql: str) -> None:
         self._pending.append(sql)
-        await self._flush()
+        try:
+            await self._flush()
+        except Unavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, asyncpg.PostgresSyntaxError) and _is_cut(str(cause)):
+                raise SchemaError(f"a migration ends within a statement: {cause}") from error
+            raise
 
     async def tables(self) -> list[str]:
         rows = await self.fetch(
@@ -162,7 +171,7 @@ class PostgresTransaction:
             return ""  # before the first migration there is nothing to be sealed
         actor = {
             "id": scope.actor_id, "role": scope.actor_role, "address": scope.address,
-            "agent": scope.agent,
+            "agent": scope.agent and scope.agent.replace("\0", ""),  # as no text can hold it
         }  # fmt: skip
         return settings(
             {
@@ -288,6 +297,9 @@ class PostgresDatabase:
     async def close(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
+            await asyncio.wait((self._listening,), timeout=_CLOSE_SECONDS)
+        if self._units:  # each has its deadline
+            await asyncio.wait(self._units)
         for line in (*self._readers, self._writer):
             await line.close()
 
@@ -343,7 +355,7 @@ class PostgresDatabase:
             finally:
                 await owner.close(timeout=1)
             if self._secret is None:
-                raise SchemaError("the database has no schema of this program; run.py migrate")
+                raise NoSchema("the database has no schema of this program; run.py migrate")
         connection = await _open(self._url, _SESSION)
         with translated():
             await connection.execute(f"SET ROLE {ROLE}")
@@ -352,33 +364,50 @@ class PostgresDatabase:
     async def _listen(self, heard: Callable[[str], None]) -> None:
         """Hear notices for ever; a connection that breaks or falls silent is made again."""
 
+        listening: Connection | None = None
+        ended = asyncio.Event()
+
         def on_log(_connection: object, _pid: int, _channel: str, payload: object) -> None:
             heard(f"head {payload}")
 
         def on_notice(_connection: object, _pid: int, _channel: str, payload: object) -> None:
             heard(str(payload))
 
+        def on_end(_connection: object) -> None:
+            ended.set()
+
         async def unit(connection: Connection) -> None:
+            nonlocal listening
+            if connection is listening:
+                await connection.fetchval("SELECT 1")
+                return
+            # A line that has lost its connection gives another one, which hears nothing yet.
+            ended.clear()
+            connection.add_termination_listener(on_end)
             await connection.add_listener(_LOG_CHANNEL, on_log)
             await connection.add_listener(_CHANNEL, on_notice)
-
-        async def asked(connection: Connection) -> None:
-            await connection.fetchval("SELECT 1")
+            listening = connection
+            heard("again")
 
         line = Line(self._connect)
-        listening = False
         try:
             while True:
+                pause = _LISTEN_SECONDS
                 try:
-                    await line.run(asked if listening else unit)
-                    if not listening:
-                        heard("again")
-                    listening = True
+                    await line.run(unit)
                 except (StorageError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                    listening = False
-                await asyncio.sleep(_LISTEN_SECONDS if listening else 0.2)
+                    listening, pause = None, _RELISTEN_SECONDS
+                    ended.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await ended.wait()
         finally:
             await line.close()
+
+
+def _is_cut(message: str) -> bool:
+    """Whether a syntax error says that a statement, a string or a comment has no end."""
+    return message.endswith("at end of input") or message.startswith("unterminated")
 
 
 async def _roll_back(connection: Connection) -> None:

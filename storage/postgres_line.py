@@ -49,6 +49,7 @@ class Line:
 
         Raises:
             Unavailable: there is no connection, it was lost, or time is up.
+            StorageError: the database cannot be used as it is.
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -80,12 +81,25 @@ class Line:
         self._closed = True
         if self._opening is not None:
             self._opening.cancel()
+            await asyncio.wait((self._opening,), timeout=1)
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(TimeoutError, OSError, asyncpg.PostgresError):
-                # On a silent network a polite goodbye would wait for its answer.
-                await asyncio.wait((asyncio.ensure_future(connection.close(timeout=1)),), timeout=1)
+        if connection is None:
+            return
+        # On a silent network a polite goodbye would wait for its answer.
+        goodbye = asyncio.ensure_future(connection.close(timeout=1))
+        try:
+            await asyncio.wait((goodbye,), timeout=1)
+        finally:
             connection.terminate()
+            goodbye.cancel()
+            with contextlib.suppress(
+                asyncio.CancelledError,
+                TimeoutError,
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+            ):
+                await goodbye
 
     async def _ready(self) -> Connection:
         connection = self._connection
@@ -100,8 +114,11 @@ class Line:
             await asyncio.wait((opening,), timeout=CONNECT_SECONDS)
         connection = self._connection
         if connection is None or connection.is_closed():
-            reason = self._failure or Unavailable("the database does not answer")
-            raise Unavailable(str(reason)) from self._failure
+            failure = self._failure
+            if failure is not None and not isinstance(failure, Unavailable):
+                self._failure = None  # it does not pass by waiting: the next caller tries anew
+                raise failure
+            raise Unavailable(str(failure or "the database does not answer")) from failure
         return connection
 
     def _open(self) -> asyncio.Task[None]:
@@ -124,8 +141,7 @@ class Line:
                 await asyncio.sleep(pause)
                 pause = min(_LAST_PAUSE, pause * 2)
         except Exception as error:
-            # What is not the network's doing (a wrong schema) does not pass by waiting.
-            self._failure = error
+            self._failure = error  # not the network's doing: a wrong schema, a wrong role
         finally:
             self._opening = None
 

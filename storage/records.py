@@ -66,3 +66,28 @@ class EventPage(Struct, frozen=True):
 
     events: list[tuple[int, bytes]]
     upto: int
+
+
+class AuditRow(Struct, frozen=True):
+    """One change of one row.
+
+    Attributes:
+        actor_id: the key behind it; None for the hub itself.
+        actor_name: the name of that key, None where the reader may not know it.
+        before_state, after_state: the row as a JSON object, without secrets; None for one that was
+            not there before, or is not there after.
+    """
+
+    id: str
+    merchant_id: str | None
+    actor_id: str | None
+    actor_role: str
+    actor_name: str | None
+    action: str
+    target_type: str
+    target_id: str
+    before_state: str | None
+    after_state: str | None
+    ip_address: str | None
+    user_agent: str | None
+    created_at: str

@@ -158,10 +158,19 @@ async def json_body(request: Request) -> Any:
             raise TooLarge(f"the body has more than the {MESSAGE_BYTES} bytes allowed")
     if "hub.key" in request.scope:
         # A body may take its time, and the key behind it be revoked meanwhile.
-        await _principal(request, None)
+        await still_good(request)
     if not body:
         raise BadFrame("the body is empty; send JSON")
     return codec.decode_json(bytes(body))
+
+
+async def still_good(request: Request) -> None:
+    """Check the credential of a request again that takes its time.
+
+    Raises:
+        Unauthenticated, Forbidden: it was revoked, has expired or was signed out.
+    """
+    await _principal(request, None)
 
 
 async def body_of(request: Request, kind: type[T]) -> T:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from . import events, health, keys, merchants, metrics, pages, session, sessions
+from . import audit, events, health, keys, merchants, metrics, pages, session, sessions
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -33,6 +33,7 @@ ROUTES: list[BaseRoute] = [
     _resource("/api/merchants/{id}", GET=merchants.get),
     _resource("/api/keys", GET=keys.list_, POST=keys.create),
     _resource("/api/keys/{id}", DELETE=keys.revoke),
+    _resource("/api/audit", GET=audit.read),
     _resource("/api/sessions", GET=sessions.list_),
     _resource("/api/sessions/{id}", DELETE=sessions.disconnect),
     _resource("/api/tickets", POST=sessions.issue_ticket),

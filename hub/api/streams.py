@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,30 +16,42 @@ from hub.protocol.errors import InvalidParams, invalid
 
 from .requests import peer_of, services_of
 
+T = TypeVar("T")
+
 _ACCEPT_CHARS = 1024
 END_SECONDS = 5.0
 """How long the last bytes of a stream may take."""
 _MEDIA_TYPES = {"sse": "text/event-stream", "ndjson": "application/x-ndjson"}
+_DOORS: Mapping[str, Literal["sse", "ndjson"]] = {
+    "text/event-stream": "sse", "application/x-ndjson": "ndjson",
+}  # fmt: skip
 _QVALUE = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 _LAST_EVENT_ID = re.compile(r"([A-Za-z0-9_-]{1,32}):([0-9]{1,16})")
 
 
 def asked_for(request: Request) -> Literal["sse", "ndjson"] | None:
-    """The stream that `Accept` prefers over JSON (RFC 9110 section 12.5.1), or None."""
+    """The stream of the log that `Accept` prefers over JSON, or None."""
+    return preferred(request, _DOORS)
+
+
+def preferred(request: Request, offered: Mapping[str, T]) -> T | None:
+    """What `Accept` prefers over JSON (RFC 9110 section 12.5.1), or None.
+
+    Args:
+        offered: by media type, in lower case.
+    """
     accepted = ", ".join(request.headers.getlist("accept"))[:_ACCEPT_CHARS].lower()
-    if "event-stream" not in accepted and "ndjson" not in accepted:
+    if not any(media in accepted for media in offered):
         return None
-    best: Literal["sse", "ndjson"] | None = None
+    best: T | None = None
     weight = 0.0
     for part in accepted.split(","):
         media, *params = (piece.strip() for piece in part.split(";"))
         quality = next((_weight(p[2:]) for p in params if p.startswith("q=")), 1.0)
         if quality <= weight:
             continue
-        if media == _MEDIA_TYPES["sse"]:
-            best, weight = "sse", quality
-        elif media == _MEDIA_TYPES["ndjson"]:
-            best, weight = "ndjson", quality
+        if media in offered:
+            best, weight = offered[media], quality
         elif media in ("application/json", "application/*", "*/*"):
             best, weight = None, quality
     return best

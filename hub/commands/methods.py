@@ -17,8 +17,8 @@ from hub.protocol.frames import Call
 from hub.services import Services
 from hub.tickets import TICKET_SECONDS
 
-from . import browsers, health, keys, merchants, sessions
-from .params import ById, ListMerchants, ListOf, NewKey, NewMerchant, Nothing
+from . import audit, browsers, health, keys, merchants, sessions
+from .params import ById, ListAudit, ListMerchants, ListOf, NewKey, NewMerchant, Nothing
 
 Result = tuple[dict[str, Any], int]
 
@@ -87,6 +87,16 @@ async def _revoke_key(services: Services, actor: Principal, params: ById) -> Res
     return {"key": key}, offset
 
 
+async def _list_audit(services: Services, actor: Principal, params: ListAudit) -> Result:
+    offset = services.log.end
+    try:
+        asked = audit.question(actor, params)
+    except InvalidParams as error:
+        raise error.below("/params") from None
+    found, next_ = await audit.page(services, actor, asked, params.after, params.limit)
+    return {"audit": found, "count": len(found), "next": next_}, offset
+
+
 async def _list_sessions(services: Services, actor: Principal, params: ListOf) -> Result:
     found, next_ = sessions.list_(services, actor, params.merchant_id, params.after, params.limit)
     return {"sessions": found, "count": len(found), "next": next_}, services.log.end
@@ -114,6 +124,7 @@ def page(name: str, found: list[Any], limit: int) -> dict[str, Any]:
 
 
 METHODS: dict[str, Method] = {
+    "audit.list": Method(ListAudit, _list_audit),
     "health.show": Method(Nothing, _show_health),
     "keys.create": Method(NewKey, _create_key),
     "keys.list": Method(ListOf, _list_keys),

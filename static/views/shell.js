@@ -28,6 +28,7 @@ const THEMES = {
  * @property {import('../state/stream.js').Stream} stream
  * @property {import('../state/merchants.js').Merchants} merchants
  * @property {import('../state/sessions.js').Sessions} sessions
+ * @property {import('../state/audit.js').Audit} audit
  * @property {import('../state/health.js').HealthReport} health
  * @property {ReturnType<typeof import('../state/preferences.js').themePreference>} theme
  * @property {import('../elements/toast-stack.js').ToastStack} toasts

@@ -258,9 +258,7 @@ async def test_asking_again_and_again_costs_the_database_nothing(
 async def test_a_schema_that_is_not_this_programs_is_seen(
     shaky: LocalHub, database: Database
 ) -> None:
-    await database.write(
-        lambda tx: tx.execute("DELETE FROM schema_migrations WHERE number = 1"),
-    )
+    await database.maintain(lambda tx: tx.execute("DELETE FROM schema_migrations WHERE number = 1"))
     problem = check_problem(await call(shaky, "GET", "/readyz"), 503, "unavailable")
     assert "migrations: not applied: 001_" in str(problem["detail"])
 

@@ -73,11 +73,61 @@ def health(count: int, *, failing: bool = False) -> Answer:
     }  # fmt: skip
 
 
+_EDITORS = (
+    {"id": "k-admin", "role": "admin", "name": None},
+    {"id": "k-anna", "role": "merchant", "name": "anna from the front desk, evening shift"},
+    {"id": None, "role": "hub", "name": None},
+    {"id": "0199" + "a" * 32, "role": "bot", "name": "till"},
+)
+_TEMPLATE = {
+    "id": "t-1", "name": "order_confirmation", "language": "en", "status": "draft", "version": 3,
+    "body": "Thank you! Your order {{order_id}} of {{amount}} is on its way.", "footer": None,
+    "buttons": [{"id": "track", "label": "Track"}, {"id": "help", "label": "Help"}],
+    "updated_at": "2026-11-22T10:00:00.000Z",
+}  # fmt: skip
+_TEMPLATE_LATER = _TEMPLATE | {
+    "status": "active", "version": 4, "footer": "Chino's Coffee", "body": "Thanks. " * 60,
+    "buttons": [{"id": "track", "label": "Track my parcel"}], "updated_at": "2026-11-22T11:00:00Z",
+}  # fmt: skip
+_KEY = {"id": "k-7", "role": "bot", "name": "till-1 <b>by the door</b>", "revoked_at": None,
+        "version": 1}  # fmt: skip
+_STATES_OF: tuple[tuple[str, Answer | None, Answer | None], ...] = (
+    ("template", _TEMPLATE, _TEMPLATE_LATER),
+    ("key", _KEY, _KEY | {"revoked_at": "2026-11-22T10:00:00.000Z", "version": 2}),
+    ("key", None, _KEY),
+    ("product", {"id": "p", "name": "Roasted coffee", "price": 450},
+     {"id": "p", "name": "Roasted coffee", "price": 500}),
+    ("webhook", {"id": "w", "url": "https://" + "long-name-of-a-host." * 12 + "example/hook",
+                  "is_active": True}, None),
+    ("custom_thing", {"id": "c", "note": "x" * 600}, {"id": "c", "note": ""}),
+)  # fmt: skip
+
+
+def change(number: int) -> Answer:
+    """A row of the audit; the numbers go through every action, actor and size of value."""
+    kind, before, after = _STATES_OF[number % len(_STATES_OF)]
+    fields = dict.fromkeys((*(before or {}), *(after or {})))
+    changes = [
+        {"field": name, "before": (before or {}).get(name), "after": (after or {}).get(name)}
+        for name in fields
+        if (before or {}).get(name) != (after or {}).get(name)
+    ]
+    return {
+        "id": f"0199{10_000_000 + number:08}-aaaa-7000-8000-000000000000",
+        "merchant_id": "m" * 36 if number % 5 else None, "actor": _EDITORS[number % len(_EDITORS)],
+        "action": "CREATE" if before is None else "DELETE" if after is None else "UPDATE",
+        "target_type": kind, "target_id": f"0199c0de-0000-7000-8000-{number:012}",
+        "before": before, "after": after, "changes": changes, "address": _ADDRESSES[number % 3],
+        "agent": _AGENTS[number % 3], "created_at": ago(3 + 40 * (120 - number) ** 2),
+    }  # fmt: skip
+
+
 class Between:
     """Put before a page's socket by `await between.before(page)`.
 
     Attributes:
         sessions: what `sessions.list` answers beside the page's own connection, in one page.
+        changes: what `audit.list` answers, newest first, in pages.
         failing: whether `health.show` reports a check that fails.
         refusal: what every call is refused with, if anything: code, message, retry_after.
         silent: whether calls are not answered at all.
@@ -85,6 +135,7 @@ class Between:
 
     def __init__(self) -> None:
         self.sessions: list[Answer] = [session(number) for number in range(1, 30)]
+        self.changes: list[Answer] = [change(number) for number in range(120, 0, -1)]
         self.failing = False
         self.refusal: Answer | None = None
         self.silent = False
@@ -118,8 +169,20 @@ class Between:
             return {"type": "error", "ref": call["ref"], **self.refusal}
         if call["method"] == "health.show":
             result = health(next(self._reports), failing=self.failing)
+        elif call["method"] == "audit.list":
+            result = self._audit(call["params"])
+        elif call["method"] == "keys.list":
+            result = {"keys": [], "count": 0, "next": None}
         else:
             own = session(0) | {"id": self._own, "role": "admin", "merchant_id": None}
             listed = [own, *self.sessions]
             result = {"sessions": listed, "count": len(listed), "next": None}
         return {"type": "reply", "ref": call["ref"], "result": result, "epoch": "e", "offset": 1}
+
+    def _audit(self, params: Answer) -> Answer:
+        older = [row for row in self.changes if row["id"] < params.get("after", "~")]
+        page = older[: params["limit"]]
+        return {
+            "audit": page, "count": len(page),
+            "next": page[-1]["id"] if len(older) > len(page) else None,
+        }  # fmt: skip

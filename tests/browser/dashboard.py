@@ -76,6 +76,13 @@ class Dashboard:
         return self.sessions.filter(has_text=text)
 
     @property
+    def changes(self) -> Locator:
+        return self.page.locator("audit-list .audit-row")
+
+    def change(self, text: str) -> Locator:
+        return self.changes.filter(has_text=text)
+
+    @property
     def reading(self) -> Locator:
         """How fresh the sessions or the health are that are shown."""
         return self.page.locator("reading-status .reading")

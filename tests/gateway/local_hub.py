@@ -14,6 +14,7 @@ from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import keys, merchants
 from storage.database import Database, Transaction
 from storage.records import ApiKey
+from storage.scope import HUB
 from tests.support.databases import FaultyDatabase
 
 NOW = "2026-11-22T10:00:00.000Z"
@@ -56,7 +57,7 @@ class LocalHub:
         async def work(tx: Transaction) -> None:
             await keys.insert(tx, key, token_hash(token))
 
-        await self.database.write(work)
+        await self.database.write(work, HUB)
         self.keys[name], self.key_ids[name] = token, key.id
         return token
 
@@ -69,10 +70,20 @@ async def prepared(database: Database) -> LocalHub:
         await merchants.insert(tx, hub.merchant_id, "ours", NOW)
         await merchants.insert(tx, hub.other_merchant, "theirs", NOW)
 
-    await database.write(work)
+    await database.write(work, HUB)
     for role in ROLES:
         await hub.add_key(role, role)
     return hub
+
+
+async def connected_bots(database: Database) -> list[str]:
+    """The names of the bot keys that the database notes as connected."""
+
+    async def read(tx: Transaction) -> list[str]:
+        found = await tx.fetch("SELECT name FROM api_keys WHERE connected = TRUE ORDER BY id")
+        return [name for (name,) in found]
+
+    return await database.read(read, HUB)
 
 
 @asynccontextmanager

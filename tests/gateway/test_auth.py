@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 
@@ -11,10 +13,13 @@ from hub.protocol.times import format_ms
 from hub.tickets import SIGN_IN_SECONDS, TICKET_SECONDS, Behind
 from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import keys
-from storage.database import Database
+from storage.database import Database, Transaction
 from storage.errors import Unavailable
+from storage.scope import HUB, Scope
 from tests.gateway.local_hub import ROLES, LocalHub, prepared
 from tests.support.databases import FaultyDatabase, until
+
+T = TypeVar("T")
 
 START = 1_800_000_000.0
 
@@ -35,7 +40,7 @@ class Setting:
     async def revoke(self, name: str) -> None:
         """What the command does, in its order."""
         key_id = self.hub.key_ids[name]
-        await self.hub.database.write(lambda tx: keys.revoke(tx, key_id, self.at(0)))
+        await self.hub.database.write(lambda tx: keys.revoke(tx, key_id, self.at(0)), HUB)
         self.authenticator.forget(key_id)
 
     def ticket(self, name: str, cookie: str | None = None, seconds: float = TICKET_SECONDS) -> str:
@@ -46,8 +51,14 @@ class Setting:
     async def sign_in(self, name: str, cookie: str, seconds: float) -> None:
         await self.hub.database.write(
             lambda tx: keys.insert_session(
-                tx, token_hash(cookie), self.hub.key_ids[name], self.at(0), self.at(seconds)
-            )
+                tx,
+                token_hash(cookie),
+                self.hub.key_ids[name],
+                self.hub.merchant_id,
+                self.at(0),
+                self.at(seconds),
+            ),
+            HUB,
         )
 
 
@@ -118,8 +129,8 @@ class LateDatabase(FaultyDatabase):
         self.answered = 0
         self.arriving = asyncio.Event()
 
-    async def read(self, work):  # type: ignore[no-untyped-def]
-        found = await super().read(work)
+    async def read(self, work: Callable[[Transaction], Awaitable[T]], scope: Scope) -> T:
+        found = await super().read(work, scope)
         self.answered += 1
         await self.arriving.wait()
         return found
@@ -166,7 +177,7 @@ async def test_of_many_who_ask_at_once_none_gets_in_after_the_revocation(setting
     late.arriving.clear()
     await until(lambda: late.answered == 2)
     key_id = setting.hub.key_ids["bot"]
-    await setting.hub.database.write(lambda tx: keys.revoke(tx, key_id, setting.at(0)))
+    await setting.hub.database.write(lambda tx: keys.revoke(tx, key_id, setting.at(0)), HUB)
     late.arriving.set()
     await asyncio.gather(*asked)
     assert revoked
@@ -301,7 +312,7 @@ async def test_a_browser_that_signs_out_while_it_is_looked_up(setting: Setting) 
     asked = asyncio.ensure_future(setting.authenticator.by_cookie("cookie"))
     await until(lambda: late.answered == 1)
     browser = token_hash("cookie")
-    await setting.hub.database.write(lambda tx: keys.delete_session(tx, browser))
+    await setting.hub.database.write(lambda tx: keys.delete_session(tx, browser), HUB)
     setting.authenticator.forget_browser(browser)
     late.arriving.set()
     with pytest.raises(Unauthenticated, match="not signed in"):

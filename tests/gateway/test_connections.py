@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from storage import keys
-from storage.database import Database
-from tests.gateway.local_hub import LocalHub, prepared, running
+from storage import instances
+from storage.database import Database, Transaction
+from storage.scope import HUB
+from tests.gateway.local_hub import LocalHub, connected_bots, prepared, running
 from tests.gateway.raw import CLOSE, PING, PONG, TEXT, event, frame, raw, text
 from tests.gateway.wire import opened
 from tests.support.databases import FaultyDatabase, until
@@ -108,7 +109,12 @@ async def test_a_bot_that_flaps_ends_in_its_true_state(local: LocalHub) -> None:
 
 async def test_a_hub_that_was_killed_says_who_is_gone(database: Database) -> None:
     hub = await prepared(database)
-    await database.write(lambda tx: keys.set_connected(tx, hub.key_ids["bot"], True))
+
+    async def leave_behind(tx: Transaction) -> None:
+        await instances.beat(tx, "killed", "2020-01-01T00:00:00.000Z")
+        assert await instances.connect_bot(tx, hub.key_ids["bot"], "killed")
+
+    await database.write(leave_behind, HUB)
     async with running(hub):
         await until(lambda: hub.services.log.end == 1)
         [went] = await presence(hub)
@@ -398,7 +404,7 @@ async def test_a_key_that_ends_during_a_refresh_breaks_nothing(
             await until(lambda: len(hub.services.gateway) == 0)
             faulty.reading.set()
         await until(lambda: hub.services.log.end == 2)
-    assert await database.read(keys.connected_bots) == []
+    assert await connected_bots(database) == []
     assert "Traceback" not in capsys.readouterr().out
 
 
@@ -413,7 +419,7 @@ async def test_a_bot_that_refreshes_stays(local: LocalHub) -> None:
         assert len(await presence(local)) == 1, "the same key never left"
         await refreshed(bot, local.keys["second"])
         async with asyncio.timeout(5):
-            while [k.name for k in await local.database.read(keys.connected_bots)] != ["second"]:
+            while await connected_bots(local.database) != ["second"]:
                 await asyncio.sleep(0.005)
 
 

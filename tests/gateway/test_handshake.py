@@ -8,9 +8,8 @@ from websockets.exceptions import InvalidStatus
 
 from hub.origins import Origins, origin_of
 from hub.settings import Settings
-from storage import keys
 from storage.database import Database
-from tests.gateway.local_hub import LocalHub, prepared, running
+from tests.gateway.local_hub import LocalHub, connected_bots, prepared, running
 from tests.gateway.raw import raw, text
 from tests.support.databases import FaultyDatabase, until
 from tests.support.rest import call
@@ -236,7 +235,7 @@ async def test_a_client_that_leaves_during_its_sign_in_is_forgotten(database: Da
         faulty.reading.set()
         await until(lambda: len(hub.services.gateway) == 0)
     # It may have been taken for present for a moment, but not for longer.
-    assert await database.read(keys.connected_bots) == []
+    assert await connected_bots(database) == []
 
 
 # ── whose events ─────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ import pytest
 from hub.client.backoff import Backoff
 from hub.client.hub import Hub
 from storage.database import Database, Transaction
+from storage.scope import Scope
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.gateway.raw import PING, PONG, TEXT, RawClient, event, frame, raw, text
 from tests.support.databases import FaultyDatabase, until
@@ -29,10 +30,10 @@ class FlakyDatabase(FaultyDatabase):
         self.chance = 0.0
         self._random = random.Random(seed)
 
-    async def write(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[Transaction], Awaitable[T]], scope: Scope) -> T:
         if self._random.random() < self.chance:
             self.failing = 1
-        return await super().write(work)
+        return await super().write(work, scope)
 
 
 async def logged(hub: LocalHub) -> list[dict[str, Any]]:

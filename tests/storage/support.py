@@ -1,10 +1,12 @@
 """Short hands for the tests of storage."""
 
+import re
 from collections.abc import Sequence
 
 from storage import events
 from storage.database import Database, Row, Transaction, Value
 from storage.records import EventRow
+from storage.scope import HUB
 
 NOW = "2026-11-22T10:00:00.000Z"
 
@@ -16,12 +18,39 @@ async def run(database: Database, *statements: str) -> None:
         for statement in statements:
             await tx.execute(statement)
 
-    await database.write(work)
+    await database.write(work, HUB)
+
+
+async def make_tables(database: Database, *statements: str) -> None:
+    """Tables of a test's own, made by the owner of the schema, which the hub may read and write."""
+
+    async def work(tx: Transaction) -> None:
+        for statement in statements:
+            await tx.execute(statement)
+            if database.engine == "postgres":
+                [name] = re.findall(r"CREATE TABLE (\w+)", statement)
+                await tx.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO hub_app")
+
+    await database.maintain(work)
+
+
+async def emptied(database: Database) -> None:
+    """Forget every event, as if the log had just been made."""
+    tables = ("events", "retired_event_ids", "log_state")
+
+    async def work(tx: Transaction) -> None:
+        if database.engine == "postgres":
+            await tx.execute(f"TRUNCATE {', '.join(tables)}")
+            return
+        for table in tables:
+            await tx.execute(f"DELETE FROM {table}")  # noqa: S608
+
+    await database.maintain(work)
 
 
 async def rows(database: Database, sql: str, params: Sequence[Value] = ()) -> list[Row]:
     """What a query finds."""
-    return await database.read(lambda tx: tx.fetch(sql, params))
+    return await database.read(lambda tx: tx.fetch(sql, params), HUB)
 
 
 def event_row(
@@ -47,4 +76,4 @@ async def fill(database: Database, new: Sequence[EventRow]) -> None:
         await events.advance_head(tx, len(new), 0)
         await events.insert_events(tx, new)
 
-    await database.write(work)
+    await database.write(work, HUB)

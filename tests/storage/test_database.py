@@ -7,7 +7,8 @@ import pytest
 
 from storage.database import Database, Transaction
 from storage.errors import Conflict, NotFound, Unavailable
-from tests.storage.support import rows, run
+from storage.scope import HUB
+from tests.storage.support import make_tables, rows, run
 from tests.support.databases import Store
 
 COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL CHECK (n < 1000))"
@@ -16,7 +17,8 @@ COUNTER = "CREATE TABLE counter (id INTEGER PRIMARY KEY, n INTEGER NOT NULL CHEC
 @pytest.fixture
 async def counting(database: Database) -> Database:
     """A database with a table of one row: (1, 0)."""
-    await run(database, COUNTER, "INSERT INTO counter VALUES (1, 0)")
+    await make_tables(database, COUNTER)
+    await run(database, "INSERT INTO counter VALUES (1, 0)")
     return database
 
 
@@ -25,7 +27,9 @@ async def numbers(database: Database) -> list[int]:
 
 
 async def test_values_come_back_as_they_were(database: Database) -> None:
-    await run(database, "CREATE TABLE kept (i BIGINT, r REAL, t TEXT)")
+    await make_tables(
+        database, "CREATE TABLE kept (n INTEGER, i BIGINT, r DOUBLE PRECISION, t TEXT)"
+    )
     values = [
         (0, 0.5, "é€😀 'quoted' ? \u2028"),
         (2**53, -1e300, ""),
@@ -34,10 +38,13 @@ async def test_values_come_back_as_they_were(database: Database) -> None:
     ]
 
     async def work(tx: Transaction) -> list[int]:
-        return [await tx.execute("INSERT INTO kept VALUES (?, ?, ?)", row) for row in values]
+        return [
+            await tx.execute("INSERT INTO kept VALUES (?, ?, ?, ?)", (n, *row))
+            for n, row in enumerate(values)
+        ]
 
-    assert await database.write(work) == [1, 1, 1, 1]
-    assert await rows(database, "SELECT i, r, t FROM kept ORDER BY rowid") == values
+    assert await database.write(work, HUB) == [1, 1, 1, 1]
+    assert await rows(database, "SELECT i, r, t FROM kept ORDER BY n") == values
 
 
 async def test_execute_tells_how_many_rows_it_changed(counting: Database) -> None:
@@ -50,7 +57,7 @@ async def test_execute_tells_how_many_rows_it_changed(counting: Database) -> Non
             await tx.execute("DELETE FROM counter WHERE n > ?", (0,)),
         ]
 
-    assert await counting.write(work) == [2, 0, 3]
+    assert await counting.write(work, HUB) == [2, 0, 3]
 
 
 async def test_a_transaction_that_fails_leaves_nothing(counting: Database) -> None:
@@ -60,7 +67,7 @@ async def test_a_transaction_that_fails_leaves_nothing(counting: Database) -> No
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        await counting.write(failing)
+        await counting.write(failing, HUB)
     assert await numbers(counting) == [0]
     await run(counting, "UPDATE counter SET n = 7")
     assert await numbers(counting) == [7]
@@ -72,9 +79,9 @@ async def test_a_transaction_that_fails_leaves_nothing(counting: Database) -> No
         "INSERT INTO counter VALUES (1, 5)",
         "UPDATE counter SET n = 1000",
         "UPDATE counter SET n = NULL",
-        "INSERT INTO browser_sessions (token_hash, key_id, created_at, expires_at)"
+        "INSERT INTO browser_sessions (token_hash, key_id, merchant_id, created_at, expires_at)"
         " VALUES ('0123456789012345678901234567890123456789012345678901234567890123',"
-        " 'no such key', 't', 't')",
+        " 'no such key', 'no such merchant', '2026-11-22T10:00:00Z', '2026-11-22T10:00:00Z')",
     ],
 )
 async def test_a_constraint_is_a_conflict(statement: str, counting: Database) -> None:
@@ -96,7 +103,7 @@ async def test_anything_else_of_the_database_is_unavailable(
 
 async def test_a_read_cannot_write(counting: Database) -> None:
     with pytest.raises(Unavailable):
-        await counting.read(lambda tx: tx.execute("UPDATE counter SET n = 1"))
+        await counting.read(lambda tx: tx.execute("UPDATE counter SET n = 1"), HUB)
     assert await numbers(counting) == [0]
 
 
@@ -106,17 +113,20 @@ async def test_an_error_of_our_own_passes_unchanged(counting: Database) -> None:
 
     for call in (counting.read, counting.write):
         with pytest.raises(NotFound):
-            await call(work)
+            await call(work, HUB)
 
 
 async def test_writes_wait_for_each_other(counting: Database, store: Store) -> None:
     async def add_one(tx: Transaction) -> int:
+        # Another process waits at its first change: as the log's head is, the row is locked by one.
+        await tx.execute("UPDATE counter SET n = n WHERE id = 1")
         [(n,)] = await tx.fetch("SELECT n FROM counter WHERE id = 1")
         await tx.execute("UPDATE counter SET n = ? WHERE id = 1", (n + 1,))
         return int(n) + 1
 
     async with store.open() as second:
-        found = await asyncio.gather(*((counting, second)[n % 2].write(add_one) for n in range(60)))
+        both = (counting, second)
+        found = await asyncio.gather(*(both[n % 2].write(add_one, HUB) for n in range(60)))
     assert sorted(found) == list(range(1, 61))
     assert await numbers(counting) == [60]
 
@@ -145,9 +155,9 @@ async def test_a_scan_may_stop_early(counting: Database) -> None:
         await tx.fetch("SELECT 1")
         return seen
 
-    assert await counting.read(work) == [0, 1]
-    assert await counting.write(work) == [0, 1]
-    await run(counting, "DROP TABLE counter")
+    assert await counting.read(work, HUB) == [0, 1]
+    assert await counting.write(work, HUB) == [0, 1]
+    await counting.maintain(lambda tx: tx.execute("DROP TABLE counter"))
 
 
 # ── savepoints ───────────────────────────────────────────────────────────────────────────────────
@@ -178,7 +188,7 @@ async def test_a_part_is_undone_alone(counting: Database) -> None:
             await part(tx, "INSERT INTO nowhere VALUES (1)")()
         await part(tx, "INSERT INTO counter VALUES (4, 4)")()
 
-    await counting.write(work)
+    await counting.write(work, HUB)
     assert await numbers(counting) == [0, 2, 4]
 
 
@@ -188,7 +198,7 @@ async def test_a_part_of_an_undone_transaction_is_undone(counting: Database) -> 
         raise LookupError
 
     with pytest.raises(LookupError):
-        await counting.write(work)
+        await counting.write(work, HUB)
     assert await numbers(counting) == [0]
 
 
@@ -200,7 +210,7 @@ async def test_parts_have_parts(counting: Database) -> None:
                 await part(tx, "UPDATE counter SET n = 2", LookupError())()
             assert await tx.fetch("SELECT n FROM counter") == [(1,)]
 
-    await counting.write(work)
+    await counting.write(work, HUB)
     assert await numbers(counting) == [1]
 
 
@@ -218,6 +228,7 @@ async def test_a_closed_database_is_unavailable(store: Store) -> None:
 
 async def test_what_was_written_is_there_after_closing(store: Store) -> None:
     async with store.open() as database:
-        await run(database, COUNTER, "INSERT INTO counter VALUES (1, 42)")
+        await make_tables(database, COUNTER)
+        await run(database, "INSERT INTO counter VALUES (1, 42)")
     async with store.open() as database:
         assert await numbers(database) == [42]

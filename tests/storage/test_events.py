@@ -11,41 +11,35 @@ from storage import events, merchants
 from storage.database import Database, Transaction
 from storage.errors import Conflict
 from storage.records import EventPage, EventRow, KnownEvent, LogState
-from tests.storage.support import NOW, event_row, fill, rows
+from storage.scope import HUB, Scope
+from tests.storage.support import NOW, emptied, event_row, fill, rows
 
 once = settings(
     deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
-async def emptied(database: Database) -> None:
-    async def work(tx: Transaction) -> None:
-        for table in ("events", "retired_event_ids", "log_state"):
-            await tx.execute(f"DELETE FROM {table}")  # noqa: S608
-
-    await database.write(work)
-
-
 async def retire(database: Database, before_ms: int, limit: int) -> int:
-    return await database.write(lambda tx: events.retire(tx, before_ms, limit))
+    return await database.write(lambda tx: events.retire(tx, before_ms, limit), HUB)
 
 
 # ── the head ─────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_a_log_is_started_once(database: Database) -> None:
-    first = await database.write(lambda tx: events.ensure_log(tx, "one"))
+    first = await database.write(lambda tx: events.ensure_log(tx, "one"), HUB)
     assert first == LogState("one", 0, 1)
-    await database.write(lambda tx: events.advance_head(tx, 5, 100))
-    assert await database.write(lambda tx: events.ensure_log(tx, "two")) == LogState("one", 5, 6)
-    assert await database.read(events.log_state) == LogState("one", 5, 6)
+    await database.write(lambda tx: events.advance_head(tx, 5, 100), HUB)
+    again = await database.write(lambda tx: events.ensure_log(tx, "two"), HUB)
+    assert again == LogState("one", 5, 1)
+    assert await database.read(events.log_state, HUB) == LogState("one", 5, 1)
 
 
 async def test_the_head_moves_and_time_never_goes_back(database: Database) -> None:
-    await database.write(lambda tx: events.ensure_log(tx, "one"))
+    await database.write(lambda tx: events.ensure_log(tx, "one"), HUB)
 
     async def advance(count: int, now_ms: int) -> tuple[int, int]:
-        return await database.write(lambda tx: events.advance_head(tx, count, now_ms))
+        return await database.write(lambda tx: events.advance_head(tx, count, now_ms), HUB)
 
     assert await advance(3, 100) == (3, 100)
     assert await advance(0, 150) == (3, 150)
@@ -54,15 +48,15 @@ async def test_the_head_moves_and_time_never_goes_back(database: Database) -> No
 
 
 async def test_an_undone_transaction_gives_its_offsets_back(database: Database) -> None:
-    await database.write(lambda tx: events.ensure_log(tx, "one"))
+    await database.write(lambda tx: events.ensure_log(tx, "one"), HUB)
 
     async def failing(tx: Transaction) -> None:
         await events.advance_head(tx, 10, 100)
         raise LookupError
 
     with pytest.raises(LookupError):
-        await database.write(failing)
-    assert await database.write(lambda tx: events.advance_head(tx, 1, 1)) == (1, 1)
+        await database.write(failing, HUB)
+    assert await database.write(lambda tx: events.advance_head(tx, 1, 1), HUB) == (1, 1)
 
 
 # ── appending ────────────────────────────────────────────────────────────────────────────────────
@@ -95,7 +89,7 @@ async def test_an_offset_or_an_id_is_never_given_twice(
     await fill(database, [event_row(1)])
     again = event_row(2, **taken) if taken else event_row(1, id_="other")  # type: ignore[arg-type]
     with pytest.raises(Conflict):
-        await database.write(lambda tx: events.insert_events(tx, [event_row(3), again]))
+        await database.write(lambda tx: events.insert_events(tx, [event_row(3), again]), HUB)
     assert len(await rows(database, "SELECT 1 FROM events")) == 1
 
 
@@ -104,12 +98,12 @@ async def test_known_ids_are_found_whoever_asks_for_how_many(database: Database)
     assert await retire(database, 1, 100) == 100
     wanted = [(f"m{n % 2}", f"id-{n}") for n in range(1, 500)]
     wanted += [("m0", "id-1"), ("m9", "id-2"), ("m1", "ID-1"), ("m1", "")]
-    known = await database.read(lambda tx: events.known_events(tx, wanted))
+    known = await database.read(lambda tx: events.known_events(tx, wanted), HUB)
     assert known == {
         (f"m{n % 2}", f"id-{n}"): KnownEvent(n, None if n <= 100 else event_row(n)[6].encode())
         for n in range(1, 400)
     }
-    assert await database.read(lambda tx: events.known_events(tx, [])) == {}
+    assert await database.read(lambda tx: events.known_events(tx, []), HUB) == {}
 
 
 # ── pages ────────────────────────────────────────────────────────────────────────────────────────
@@ -149,13 +143,13 @@ async def page_of(database: Database, query: Query) -> EventPage:
     return await database.read(
         lambda tx: events.page(
             tx,
-            query.merchant_id,
             None if wanted.types is None else split_patterns(wanted.types),
             None if wanted.subjects is None else split_patterns(wanted.subjects),
             after=query.after,
             upto=query.upto,
             limit=query.limit,
-        )
+        ),
+        Scope(query.merchant_id),
     )
 
 
@@ -239,11 +233,11 @@ async def test_offsets_before_go_backwards_through_everything(
             hits, before = await database.read(
                 lambda tx, at=at: events.offsets_before(  # type: ignore[misc]
                     tx,
-                    query.merchant_id,
                     None if wanted.types is None else split_patterns(wanted.types),
                     None if wanted.subjects is None else split_patterns(wanted.subjects),
                     at,
-                )
+                ),
+                Scope(query.merchant_id),
             )
             assert before < at
             found += hits
@@ -265,7 +259,7 @@ async def test_a_page_ends_with_the_event_that_fills_it(
 async def test_the_newest_come_oldest_first(database: Database) -> None:
     await fill(database, [event_row(n, subject=f"é/{n}") for n in range(1, 8)])
     for count, expected in ((3, [5, 6, 7]), (7, list(range(1, 8))), (99, list(range(1, 8)))):
-        found = await database.read(lambda tx, count=count: events.newest(tx, count))  # type: ignore[misc]
+        found = await database.read(lambda tx, count=count: events.newest(tx, count), HUB)  # type: ignore[misc]
         assert [row.offset for row in found] == expected
         assert [(row.merchant_id, row.type, row.subject) for row in found] == [
             ("m1", "custom_a", f"é/{n}") for n in expected
@@ -278,9 +272,9 @@ async def test_last_offsets_are_by_merchant(database: Database) -> None:
         for id_ in ("m1", "m2", "m3"):
             await merchants.insert(tx, id_, "name", NOW)
 
-    await database.write(work)
+    await database.write(work, HUB)
     await fill(database, [event_row(n, merchant_id=f"m{1 + n % 2}") for n in range(1, 6)])
-    assert await database.read(events.last_offsets) == {"m1": 4, "m2": 5}
+    assert await database.read(events.last_offsets, HUB) == {"m1": 4, "m2": 5}
 
 
 # ── retention ────────────────────────────────────────────────────────────────────────────────────
@@ -303,7 +297,7 @@ async def test_retention_takes_a_prefix_and_keeps_its_ids(
     assert sorted(offsets) == list(range(gone + 1, len(times) + 1))
     retired = await rows(database, "SELECT merchant_id, id, log_offset FROM retired_event_ids")
     assert sorted(retired) == sorted(("m1", f"id-{n}", n) for n in range(1, gone + 1))
-    state = await database.read(events.log_state)
+    state = await database.read(events.log_state, HUB)
     assert (state.head, state.oldest) == (len(times), gone + 1)
 
 

@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from storage import keys, merchants
+from storage import instances, keys, merchants
 from storage.database import Database, Transaction
 from storage.errors import Conflict, NotFound
 from storage.records import ApiKey
+from storage.scope import HUB, Scope
 from tests.storage.support import NOW, rows
 
 KEY = ApiKey("k1", "m1", "bot", "till", "hub_b_1234", 1, NOW, None, None)
@@ -24,7 +25,7 @@ async def with_merchants(database: Database) -> Database:
         await merchants.insert(tx, "m1", "one", NOW)
         await merchants.insert(tx, "m2", "two", NOW)
 
-    await database.write(work)
+    await database.write(work, HUB)
     return database
 
 
@@ -33,19 +34,19 @@ async def add(
 ) -> ApiKey:
     changed = msgspec.structs.replace(key, **changes)
     await database.write(
-        lambda tx: keys.insert(tx, changed, digest(changed.id), bootstrap=bootstrap)
+        lambda tx: keys.insert(tx, changed, digest(changed.id), bootstrap=bootstrap), HUB
     )
     return changed
 
 
 async def test_a_key_comes_back_as_it_was(with_merchants: Database) -> None:
     key = await add(with_merchants, name="ümlaut", expires_at="2027-01-01T00:00:00.000Z")
-    assert await with_merchants.read(lambda tx: keys.get(tx, "k1")) == key
+    assert await with_merchants.read(lambda tx: keys.get(tx, "k1"), HUB) == key
     wanted = [digest("k1"), digest("k2")]
-    found = await with_merchants.read(lambda tx: keys.by_token_hashes(tx, wanted))
+    found = await with_merchants.read(lambda tx: keys.by_token_hashes(tx, wanted), HUB)
     assert found == {digest("k1"): key}
     with pytest.raises(NotFound):
-        await with_merchants.read(lambda tx: keys.get(tx, "k2"))
+        await with_merchants.read(lambda tx: keys.get(tx, "k2"), HUB)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ async def test_a_secret_belongs_to_one_key(with_merchants: Database) -> None:
     await add(with_merchants)
     other = msgspec.structs.replace(KEY, id="k2")
     with pytest.raises(Conflict):
-        await with_merchants.write(lambda tx: keys.insert(tx, other, digest("k1")))
+        await with_merchants.write(lambda tx: keys.insert(tx, other, digest("k1")), HUB)
 
 
 async def test_pages_go_by_id_and_merchant(with_merchants: Database) -> None:
@@ -81,7 +82,8 @@ async def test_pages_go_by_id_and_merchant(with_merchants: Database) -> None:
     await add(with_merchants, id="k6", merchant_id=None, role="admin")
 
     async def page(merchant_id: str | None, after: str, limit: int) -> list[str]:
-        found = await with_merchants.read(lambda tx: keys.page(tx, merchant_id, after, limit))
+        scope = Scope(merchant_id)
+        found = await with_merchants.read(lambda tx: keys.page(tx, after, limit), scope)
         return [key.id for key in found]
 
     assert await page(None, "", 100) == ["k1", "k2", "k3", "k4", "k5", "k6"]
@@ -96,12 +98,12 @@ async def test_revoking_happens_once(with_merchants: Database) -> None:
     await add(with_merchants)
     await add(with_merchants, id="k2")
     later = "2026-12-01T00:00:00.000Z"
-    assert await with_merchants.write(lambda tx: keys.revoke(tx, "k1", NOW)) is True
-    assert await with_merchants.write(lambda tx: keys.revoke(tx, "k1", later)) is False
-    assert await with_merchants.write(lambda tx: keys.revoke(tx, "k9", NOW)) is False
-    key = await with_merchants.read(lambda tx: keys.get(tx, "k1"))
+    assert await with_merchants.write(lambda tx: keys.revoke(tx, "k1", NOW), HUB) is True
+    assert await with_merchants.write(lambda tx: keys.revoke(tx, "k1", later), HUB) is False
+    assert await with_merchants.write(lambda tx: keys.revoke(tx, "k9", NOW), HUB) is False
+    key = await with_merchants.read(lambda tx: keys.get(tx, "k1"), HUB)
     assert (key.revoked_at, key.version) == (NOW, 2)
-    other = await with_merchants.read(lambda tx: keys.get(tx, "k2"))
+    other = await with_merchants.read(lambda tx: keys.get(tx, "k2"), HUB)
     assert (other.revoked_at, other.version) == (None, 1)
 
 
@@ -112,16 +114,17 @@ async def test_revoking_ends_the_browsers_of_that_key(with_merchants: Database) 
 
     async def sign_in(tx: Transaction) -> None:
         for name, key_id in (("a", "k1"), ("b", "k1"), ("c", "k2")):
-            await keys.insert_session(tx, digest(name), key_id, NOW, far)
+            await keys.insert_session(tx, digest(name), key_id, "m1", NOW, far)
 
-    await with_merchants.write(sign_in)
-    found = await with_merchants.read(lambda tx: keys.by_session_hash(tx, digest("a")))
+    await with_merchants.write(sign_in, HUB)
+    found = await with_merchants.read(lambda tx: keys.by_session_hash(tx, digest("a")), HUB)
     assert found == (KEY, far)
-    await with_merchants.write(lambda tx: keys.revoke(tx, "k1", NOW))
+    await with_merchants.write(lambda tx: keys.revoke(tx, "k1", NOW), HUB)
     for name in ("a", "b", "x"):
         at = digest(name)
-        assert await with_merchants.read(lambda tx, at=at: keys.by_session_hash(tx, at)) is None  # type: ignore[misc]
-    assert await with_merchants.read(lambda tx: keys.by_session_hash(tx, digest("c")))
+        gone = await with_merchants.read(lambda tx, at=at: keys.by_session_hash(tx, at), HUB)  # type: ignore[misc]
+        assert gone is None
+    assert await with_merchants.read(lambda tx: keys.by_session_hash(tx, digest("c")), HUB)
 
 
 async def test_signing_in_forgets_what_has_expired(with_merchants: Database) -> None:
@@ -129,7 +132,7 @@ async def test_signing_in_forgets_what_has_expired(with_merchants: Database) -> 
 
     async def sign_in(name: str, now: str, until: str) -> None:
         await with_merchants.write(
-            lambda tx: keys.insert_session(tx, digest(name), "k1", now, until)
+            lambda tx: keys.insert_session(tx, digest(name), "k1", "m1", now, until), HUB
         )
 
     await sign_in("a", "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z")
@@ -140,24 +143,27 @@ async def test_signing_in_forgets_what_has_expired(with_merchants: Database) -> 
 
 
 async def test_presence_is_noted_once(with_merchants: Database) -> None:
-    key = await add(with_merchants)
+    await add(with_merchants)
     await add(with_merchants, id="k2")
+    await with_merchants.write(lambda tx: instances.beat(tx, "hub", NOW), HUB)
 
     async def note(connected: bool) -> bool:
-        return await with_merchants.write(lambda tx: keys.set_connected(tx, "k1", connected))
+        change = instances.connect_bot if connected else instances.disconnect_bot
+        return await with_merchants.write(lambda tx: change(tx, "k1", "hub"), HUB)
 
+    connected = "SELECT id FROM api_keys WHERE connected = TRUE"
     assert await note(False) is False
     assert await note(True) is True
     assert await note(True) is False
-    assert await with_merchants.read(keys.connected_bots) == [key]
+    assert await rows(with_merchants, connected) == [("k1",)]
     assert await note(False) is True
-    assert await with_merchants.read(keys.connected_bots) == []
+    assert await rows(with_merchants, connected) == []
 
 
 async def test_bootstrap_keys_are_those_in_force(with_merchants: Database) -> None:
     await add(with_merchants)
     for id_ in ("b1", "b2"):
         await add(with_merchants, id=id_, merchant_id=None, role="admin", bootstrap=True)
-    assert sorted(await with_merchants.read(keys.bootstrap_keys)) == ["b1", "b2"]
-    await with_merchants.write(lambda tx: keys.revoke(tx, "b1", NOW))
-    assert await with_merchants.read(keys.bootstrap_keys) == ["b2"]
+    assert sorted(await with_merchants.read(keys.bootstrap_keys, HUB)) == ["b1", "b2"]
+    await with_merchants.write(lambda tx: keys.revoke(tx, "b1", NOW), HUB)
+    assert await with_merchants.read(keys.bootstrap_keys, HUB) == ["b2"]

@@ -6,19 +6,20 @@ from storage import merchants
 from storage.database import Database
 from storage.errors import Conflict, NotFound
 from storage.records import Merchant
+from storage.scope import HUB
 from tests.storage.support import NOW
 
 
 async def add(database: Database, id_: str, name: str = "name") -> Merchant:
-    return await database.write(lambda tx: merchants.insert(tx, id_, name, NOW))
+    return await database.write(lambda tx: merchants.insert(tx, id_, name, NOW), HUB)
 
 
 async def test_a_merchant_comes_back_as_it_was(database: Database) -> None:
     made = await add(database, "m1", "Bäckerei 😀")
     assert made == Merchant("m1", "Bäckerei 😀", 1, NOW, NOW)
-    assert await database.read(lambda tx: merchants.get(tx, "m1")) == made
+    assert await database.read(lambda tx: merchants.get(tx, "m1"), HUB) == made
     with pytest.raises(NotFound):
-        await database.read(lambda tx: merchants.get(tx, "m2"))
+        await database.read(lambda tx: merchants.get(tx, "m2"), HUB)
 
 
 @pytest.mark.parametrize(("id_", "name"), [("m1", "x"), ("", "x"), ("m" * 65, "x"), ("m2", "")])
@@ -33,7 +34,7 @@ async def test_pages_go_by_id(database: Database) -> None:
         await add(database, id_)
 
     async def page(after: str, limit: int) -> list[str]:
-        found = await database.read(lambda tx: merchants.page(tx, after, limit))
+        found = await database.read(lambda tx: merchants.page(tx, after, limit), HUB)
         return [merchant.id for merchant in found]
 
     assert await page("", 9) == ["m1", "m2", "m3"]

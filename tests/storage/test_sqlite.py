@@ -13,8 +13,10 @@ from hub.settings import Settings
 from storage.connect import connect, sqlite_path
 from storage.database import Transaction
 from storage.errors import SchemaError, Unavailable
+from storage.migrate import migrate
+from storage.scope import HUB
 from storage.sqlite import READERS, SqliteDatabase, open_sqlite
-from tests.storage.support import rows, run
+from tests.storage.support import make_tables, rows, run
 from tests.support.databases import until
 
 WAIT = 5.0
@@ -24,7 +26,8 @@ WAIT = 5.0
 async def opened(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
     """An open file with the table `t (n)`, empty."""
     database = await open_sqlite(tmp_path / "t.db")
-    await run(database, "CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)")
+    await migrate(database)
+    await make_tables(database, "CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)")
     yield database
     await database.close()
 
@@ -48,9 +51,9 @@ async def test_awaiting_something_foreign_undoes_everything(
 
     for call in (opened.write, opened.read):
         with pytest.raises((RuntimeError, Unavailable)):
-            await call(work)
+            await call(work, HUB)
     with pytest.raises(RuntimeError):
-        await opened.write(work)
+        await opened.write(work, HUB)
     assert await count(opened) == 0
     await run(opened, "INSERT INTO t VALUES (3, 'x')")
     assert await count(opened) == 1
@@ -68,7 +71,7 @@ async def test_a_transaction_runs_on_one_thread_that_is_not_the_loops(
             threads.add(threading.get_ident())
         return threads
 
-    [one] = await opened.write(work)
+    [one] = await opened.write(work, HUB)
     assert one != threading.get_ident()
 
 
@@ -101,7 +104,7 @@ async def test_a_caller_that_gives_up_leaves_the_connection_usable(opened: Sqlit
         begun.set()
         assert go_on.wait(WAIT)
 
-    writing = asyncio.create_task(opened.write(work))
+    writing = asyncio.create_task(opened.write(work, HUB))
     await asyncio.to_thread(begun.wait, WAIT)
     writing.cancel()
     await asyncio.wait([writing])
@@ -121,7 +124,7 @@ async def test_readers_do_not_see_what_is_not_committed(opened: SqliteDatabase) 
         written.set()
         assert go_on.wait(WAIT)
 
-    writing = asyncio.create_task(opened.write(work))
+    writing = asyncio.create_task(opened.write(work, HUB))
     await asyncio.to_thread(written.wait, WAIT)
     async with asyncio.timeout(WAIT):
         assert await count(opened) == 0, "and a reader does not wait for the writer"
@@ -139,7 +142,7 @@ async def test_a_read_sees_one_moment(opened: SqliteDatabase) -> None:
         assert go_on.wait(WAIT)
         return [*found, len(await tx.fetch("SELECT * FROM t"))]
 
-    reading = asyncio.create_task(opened.read(work))
+    reading = asyncio.create_task(opened.read(work, HUB))
     await asyncio.to_thread(begun.wait, WAIT)
     async with asyncio.timeout(WAIT):
         await run(opened, "INSERT INTO t VALUES (1, 'x')")
@@ -159,7 +162,7 @@ async def test_a_fifth_reader_waits_its_turn(opened: SqliteDatabase) -> None:
         assert go_on.wait(WAIT)
         inside.pop()
 
-    reading = [asyncio.create_task(opened.read(work)) for _ in range(READERS + 3)]
+    reading = [asyncio.create_task(opened.read(work, HUB)) for _ in range(READERS + 3)]
     async with asyncio.timeout(WAIT):
         while len(inside) < READERS:
             await asyncio.sleep(0.001)
@@ -177,18 +180,18 @@ async def test_a_fifth_reader_waits_its_turn(opened: SqliteDatabase) -> None:
 async def test_the_pragmas_are_in_force(durability: str, level: int, tmp_path: Path) -> None:
     path = tmp_path / "p.db"
     database = await open_sqlite(path, durability)  # type: ignore[arg-type]
-    await run(database, "CREATE TABLE t (n)")
+    await make_tables(database, "CREATE TABLE t (n)")
 
     async def pragmas(tx: Transaction) -> dict[str, object]:
         names = ("synchronous", "journal_mode", "foreign_keys", "query_only", "busy_timeout")
         return {name: (await tx.fetch(f"PRAGMA {name}"))[0][0] for name in names}
 
-    writer = await database.write(pragmas)
+    writer = await database.write(pragmas, HUB)
     assert writer["synchronous"] == level
     assert writer["journal_mode"] == "wal"
     assert (writer["foreign_keys"], writer["query_only"]) == (1, 0)
     assert writer["busy_timeout"] == 5000
-    reader = await database.read(pragmas)
+    reader = await database.read(pragmas, HUB)
     assert (reader["journal_mode"], reader["foreign_keys"], reader["query_only"]) == ("wal", 1, 1)
     assert path.with_name("p.db-wal").stat().st_size > 0
     await database.close()
@@ -205,7 +208,7 @@ async def test_a_full_disk_leaves_nothing_and_passes(opened: SqliteDatabase) -> 
         [(pages,)] = await tx.fetch("PRAGMA page_count")
         await tx.fetch(f"PRAGMA max_page_count = {pages + 10}")
 
-    await opened.write(limit)
+    await opened.write(limit, HUB)
 
     async def work(tx: Transaction) -> None:
         for n in range(1000):
@@ -213,7 +216,7 @@ async def test_a_full_disk_leaves_nothing_and_passes(opened: SqliteDatabase) -> 
                 await tx.execute("INSERT INTO t VALUES (?, ?)", (n, "x" * 4000))
 
     with pytest.raises(Unavailable, match="full"):
-        await opened.write(work)
+        await opened.write(work, HUB)
     assert await count(opened) == 0
 
     async def goes_on(tx: Transaction) -> None:
@@ -226,10 +229,10 @@ async def test_a_full_disk_leaves_nothing_and_passes(opened: SqliteDatabase) -> 
                 pass
 
     try:
-        await opened.write(goes_on)
+        await opened.write(goes_on, HUB)
     except Unavailable:
         assert await count(opened) == 0, "half of a transaction"
-    await opened.write(lambda tx: tx.fetch("PRAGMA max_page_count = 100000"))
+    await opened.write(lambda tx: tx.fetch("PRAGMA max_page_count = 100000"), HUB)
     before = await count(opened)
     await run(opened, "INSERT INTO t VALUES (99, hex(zeroblob(50000)))")
     assert await count(opened) == before + 1
@@ -240,7 +243,8 @@ async def test_a_file_that_another_program_holds_is_unavailable(
 ) -> None:
     monkeypatch.setattr("storage.sqlite._BUSY_MS", 50)
     database = await open_sqlite(tmp_path / "b.db")
-    await run(database, "CREATE TABLE t (n)")
+    await migrate(database)
+    await make_tables(database, "CREATE TABLE t (n)")
     holder = sqlite3.connect(tmp_path / "b.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(Unavailable, match="locked"):

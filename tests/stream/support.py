@@ -17,10 +17,11 @@ from hub.protocol.websocket import text_frame
 from hub.stream.append import Outcome, Placed
 from hub.stream.entry import Entry
 from hub.stream.log import EventLog, open_log
-from hub.stream.waiting import Publication
 from hub.stream.reader import Reader
+from hub.stream.waiting import Publication
 from storage import events
 from storage.database import Database, Transaction
+from storage.scope import HUB
 from tests.support.databases import FaultyDatabase
 
 EPOCH = "the-first-epoch"
@@ -83,24 +84,12 @@ async def stored(database: Database) -> list[tuple[int, dict[str, Any]]]:
     async def work(tx: Transaction) -> list[tuple[int, dict[str, Any]]]:
         found: list[tuple[int, bytes]] = []
         while True:
-            page = await events.page(
-                tx, None, None, None, after=found[-1][0] if found else 0, upto=2**53
-            )
+            page = await events.page(tx, None, None, after=found[-1][0] if found else 0, upto=2**53)
             if not page.events:
                 return [(offset, json.loads(frame)) for offset, frame in found]
             found += page.events
 
-    return await database.read(work)
-
-
-async def emptied(database: Database) -> None:
-    """Forget every event, as if the log had just been made."""
-
-    async def work(tx: Transaction) -> None:
-        for table in ("events", "retired_event_ids", "log_state"):
-            await tx.execute(f"DELETE FROM {table}")  # noqa: S608
-
-    await database.write(work)
+    return await database.read(work, HUB)
 
 
 def entry(

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from hub.stream.append import Appended, Batch, append
 from storage import events
 from storage.database import Database, Transaction
-from tests.stream.support import draft, emptied, shown, stored, unframed
+from storage.scope import HUB
+from tests.storage.support import emptied
+from tests.stream.support import draft, shown, stored, unframed
 
 
 class Spec(NamedTuple):
@@ -133,14 +135,14 @@ async def started(database: Database) -> None:
     async def work(tx: Transaction) -> None:
         await events.ensure_log(tx, "epoch")
 
-    await database.write(work)
+    await database.write(work, HUB)
 
 
 async def retire(database: Database, count: int) -> None:
     async def work(tx: Transaction) -> int:
         return await events.retire(tx, 2**53, count)
 
-    await database.write(work)
+    await database.write(work, HUB)
 
 
 async def appended_to(database: Database, group: Sequence[tuple[list[Spec], bool]]) -> Appended:
@@ -161,7 +163,7 @@ async def appended_to(database: Database, group: Sequence[tuple[list[Spec], bool
         )
         for specs, atomic in group
     ]
-    return await database.write(lambda tx: append(tx, drafts, 1000))
+    return await database.write(lambda tx: append(tx, drafts, 1000), HUB)
 
 
 async def test_an_atomic_refusal_frees_its_ids_for_the_same_group(database: Database) -> None:

@@ -16,10 +16,10 @@ from hub.stream.reader import Reader
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
 from storage.database import Database
+from tests.storage.support import emptied
 from tests.stream.support import (
     Sink,
     draft,
-    emptied,
     publish,
     reader,
     running_log,

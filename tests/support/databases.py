@@ -182,9 +182,6 @@ class FaultyDatabase:
     async def listen(self, heard: Callable[[str], None]) -> None:
         await self._real.listen(heard)
 
-    async def notify(self, notice: str) -> None:
-        await self._real.notify(notice)
-
     def heal(self) -> None:
         """Fail no more, and let everyone go on who waits."""
         self.failing = self.failing_reads = 0
