@@ -17,14 +17,16 @@ async def beat(tx: Transaction, instance: str, now: str) -> None:
 async def remove_silent(tx: Transaction, instance: str, since: str) -> int:
     """Remove the hubs other than this one that were not seen since a moment, with what they held;
     how many they were."""
-    silent = "SELECT id FROM hub_instances WHERE id <> ? AND seen_at < ?"
-    await tx.execute(
-        f"DELETE FROM bot_connections WHERE instance_id IN ({silent})",  # noqa: S608
-        (instance, since),
+    silent = await tx.fetch(
+        "SELECT id FROM hub_instances WHERE id <> ? AND seen_at < ?", (instance, since)
     )
-    return await tx.execute(
-        "DELETE FROM hub_instances WHERE id <> ? AND seen_at < ?", (instance, since)
-    )
+    removed = 0
+    for (id_,) in silent:
+        await tx.execute("DELETE FROM bot_connections WHERE instance_id = ?", (id_,))
+        removed += await tx.execute(
+            "DELETE FROM hub_instances WHERE id = ? AND seen_at < ?", (id_, since)
+        )
+    return removed
 
 
 async def let_go(tx: Transaction, instance: str) -> None:

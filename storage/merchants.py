@@ -1,7 +1,11 @@
 """The table `merchants`."""
 
+from collections.abc import Callable
+
+from . import seeds
 from .database import Transaction
 from .errors import NotFound
+from .merchant_records import Template
 from .records import Merchant
 from .scope import scoped
 
@@ -13,13 +17,19 @@ def _scoped(tx: Transaction) -> tuple[str, list[str]]:
     return scoped(tx, column="id")
 
 
-async def insert(tx: Transaction, id_: str, name: str, now: str) -> Merchant:
-    """Add a merchant."""
+async def insert(
+    tx: Transaction, id_: str, name: str, now: str, new_id: Callable[[], str]
+) -> tuple[Merchant, list[Template]]:
+    """Add a merchant with the templates that every merchant has.
+
+    Args:
+        new_id: gives the ids of the templates and of their versions.
+    """
     await tx.execute(
         "INSERT INTO merchants (id, name, created_at, updated_at) VALUES (?, ?, ?, ?)",
         (id_, name, now, now),
     )
-    return Merchant(id_, name, 1, now, now)
+    return Merchant(id_, name, 1, now, now), await seeds.seed(tx, id_, now, new_id)
 
 
 async def get(tx: Transaction, id_: str) -> Merchant:

@@ -3,6 +3,7 @@
 import time
 
 from hub.auth import Principal
+from hub.protocol.drafts import Origin
 from hub.protocol.errors import Forbidden, NotFound
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms
@@ -14,7 +15,7 @@ from storage.records import Merchant
 
 
 async def create(services: Services, actor: Principal, name: str) -> tuple[Merchant, int]:
-    """Make a merchant; it and the log's offset after it.
+    """Make a merchant with its default templates; it and the log's offset after them.
 
     Raises:
         Forbidden: the actor is not an admin.
@@ -24,7 +25,15 @@ async def create(services: Services, actor: Principal, name: str) -> tuple[Merch
     id_, now = uuid7(), format_ms(time.time_ns() // 1_000_000)
 
     async def work(scope: WriteScope) -> Merchant:
-        return await merchants.insert(scope.tx, id_, name, now)
+        merchant, seeded = await merchants.insert(scope.tx, id_, name, now, scope.new_id)
+        origin = Origin(id_, actor.source)
+        for template in seeded:
+            data = {
+                "templateId": template.id, "name": template.name, "type": template.type,
+                "status": template.status, "version": template.version,
+            }  # fmt: skip
+            scope.record(origin, "template_created", data, f"template/{template.id}")
+        return merchant
 
     committed = await services.log.commit(work, actor.scope())
     services.merchants.add(id_)

@@ -7,17 +7,19 @@ import os
 import time
 from pathlib import Path
 
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source, uuid7
 from hub.protocol.times import format_ms
 from hub.tokens import Role, new_token, token_hash, visible_prefix
-from storage import instances, keys, merchants
+from storage import instances, keys, merchants, seeds
 from storage.database import Database, Transaction
 from storage.records import ApiKey
-from storage.scope import HUB
+from storage.scope import HUB, Scope
 
 ADMIN_KEY = "admin.key"
 BOT_KEY = "bot.key"
 INSTANCE = "instance.id"
+_SEEDED_AT_ONCE = 100
+"""How many merchants without templates are looked up together."""
 _LATELY_MS = 15_000
 """How long ago a hub that lives was seen at most; it says so every 5 s."""
 
@@ -68,6 +70,7 @@ async def ensure_keys(
     bot_token = new_token("bot")
     now_ms = time.time_ns() // 1_000_000
     now, lately = format_ms(now_ms), format_ms(now_ms - _LATELY_MS)
+    new_id = Uuid7Source()  # for the database's thread
 
     def record(role: Role, name: str, merchant_id: str | None, secret: str) -> ApiKey:
         return ApiKey(
@@ -96,7 +99,7 @@ async def ensure_keys(
             await keys.insert(tx, known, token_hash(token), bootstrap=True)
         first = not await merchants.page(tx, "", 1)
         if first:
-            demo = await merchants.insert(tx, uuid7(), "demo", now)
+            demo, _ = await merchants.insert(tx, uuid7(), "demo", now, new_id)
             bot = record("bot", "demo-bot", demo.id, bot_token)
             await keys.insert(tx, bot, token_hash(bot_token))
         return known.id, first
@@ -124,6 +127,26 @@ async def ensure_keys(
     if first and not made:  # the other one was sooner, and its bot's key is elsewhere
         (data_dir / BOT_KEY).unlink(missing_ok=True)
     return admin_id, made
+
+
+async def seed_merchants(database: Database) -> int:
+    """Give the merchants of an older version their default templates; how many they were.
+
+    Each has a transaction of its own, so that a start with thousands of them holds nobody up. There
+    is no log yet, so nobody hears of it.
+    """
+    new_id = Uuid7Source()  # for the database's thread
+    now = format_ms(time.time_ns() // 1_000_000)
+    count = 0
+    while ids := await database.read(lambda tx: seeds.unseeded(tx, _SEEDED_AT_ONCE), HUB):
+        for id_ in ids:
+
+            async def work(tx: Transaction, id_: str = id_) -> None:
+                await seeds.seed(tx, id_, now, new_id)
+
+            await database.write(work, Scope(id_))
+            count += 1
+    return count
 
 
 def _read_key(path: Path) -> str | None:

@@ -24,7 +24,7 @@ from storage.migrate import migrate
 from . import lock, logs
 from .banner import banner, example_line
 from .database import open_database
-from .first_start import ensure_keys, instance_id, prepare_data_dir
+from .first_start import ensure_keys, instance_id, prepare_data_dir, seed_merchants
 
 log = structlog.get_logger("hub.operate")
 
@@ -82,6 +82,9 @@ async def _serve(
         applied = await migrate(database)
         if applied:
             log.info("migrated", applied=applied)
+        seeded = await seed_merchants(database)
+        if seeded:
+            log.info("merchants got their default templates", merchants=seeded)
         admin_id, first = await ensure_keys(database, settings.data_dir, settings.admin_key)
         origins = Origins(settings.public_url, port, settings.allowed_origins)
         services = await stack.enter_async_context(

@@ -84,18 +84,22 @@ def answer(publication: Publication, outcomes: list[Outcome]) -> None:
 
 
 class WriteScope:
-    """What a row-changing write gets: the transaction, and `record` for its events."""
+    """What a row-changing write gets: the transaction, and `record` for its events.
+
+    Attributes:
+        new_id: gives the ids of the rows that it makes.
+    """
 
     def __init__(self, tx: Transaction, ids: Uuid7Source) -> None:
         self.tx = tx
         self.drafts: list[Draft] = []
-        self._ids = ids
+        self.new_id = ids
 
     def record(
         self, origin: Origin, type_: str, data: dict[str, Any], subject: str | None = None
     ) -> None:
         """Append an event of the hub's own in this transaction."""
-        frame = Publish(type=type_, data=data, id=self._ids(), subject=subject)
+        frame = Publish(type=type_, data=data, id=self.new_id(), subject=subject)
         draft = encode_event(frame, origin)
         draft.chosen = False
         self.drafts.append(draft)

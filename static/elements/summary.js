@@ -58,6 +58,7 @@ const LINES = {
     data.orderId,
     typeof data.signature === 'string' && `signed ${data.signature}`,
   ],
+  template_created: (data) => [data.name, data.type, data.status],
   bot_connected: (data) => [data.botStatus],
   bot_disconnected: (data) => [data.reason],
 };

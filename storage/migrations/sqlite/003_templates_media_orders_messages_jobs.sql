@@ -103,7 +103,7 @@ CREATE TABLE media_files (
 ) STRICT;
 CREATE INDEX media_files_id ON media_files (id);
 CREATE INDEX media_files_status ON media_files (merchant_id, status, id);
-CREATE INDEX media_files_expired ON media_files (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX media_files_expired ON media_files (expires_at, id) WHERE expires_at IS NOT NULL;
 
 -- What a merchant sells.
 CREATE TABLE products (
@@ -125,6 +125,7 @@ CREATE TABLE products (
 CREATE INDEX products_id ON products (id);
 CREATE INDEX products_category ON products (merchant_id, category, id);
 CREATE INDEX products_active ON products (merchant_id, is_active, id);
+CREATE INDEX products_category_active ON products (merchant_id, category, is_active, id);
 
 -- The pictures of a product, in their order.
 CREATE TABLE product_media (
@@ -270,7 +271,7 @@ CREATE INDEX webhook_logs_id ON webhook_logs (id);
 CREATE INDEX webhook_logs_webhook ON webhook_logs (merchant_id, webhook_id, id);
 CREATE INDEX webhook_logs_delivery ON webhook_logs (merchant_id, delivery_id, id);
 CREATE INDEX webhook_logs_status ON webhook_logs (merchant_id, status, id);
-CREATE INDEX webhook_logs_due ON webhook_logs (next_retry_at) WHERE next_retry_at IS NOT NULL;
+CREATE INDEX webhook_logs_due ON webhook_logs (next_retry_at, id) WHERE next_retry_at IS NOT NULL;
 
 -- The work of all four queues; arq only carries it out.
 CREATE TABLE jobs (
@@ -306,8 +307,10 @@ CREATE INDEX jobs_queue ON jobs (merchant_id, queue, id);
 CREATE INDEX jobs_state ON jobs (merchant_id, state, id);
 CREATE INDEX jobs_queue_state ON jobs (merchant_id, queue, state, id);
 CREATE INDEX jobs_parent ON jobs (merchant_id, parent_id, id);
-CREATE INDEX jobs_due ON jobs (state, run_at);
-CREATE INDEX jobs_stats ON jobs (queue, state, run_at);
+CREATE INDEX jobs_due ON jobs (queue, state, run_at, id);
+CREATE INDEX jobs_all_queue ON jobs (queue, id);
+CREATE INDEX jobs_all_state ON jobs (state, id);
+CREATE INDEX jobs_all_queue_state ON jobs (queue, state, id);
 
 -- First answers, kept so that a repeated call is answered alike.
 CREATE TABLE idempotency_keys (
@@ -322,6 +325,11 @@ CREATE TABLE idempotency_keys (
     CHECK (length(merchant_id) BETWEEN 1 AND 64)
 ) STRICT;
 CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
+
+-- SQLite takes a condition for the same only where it is written alike.
+DROP INDEX api_keys_connected;
+CREATE INDEX api_keys_connected ON api_keys (id) WHERE connected = TRUE;
+CREATE INDEX api_keys_bootstrap ON api_keys (id) WHERE bootstrap = TRUE;
 
 -- No row of a merchant is written unless that merchant, or every merchant, is bound.
 CREATE TRIGGER message_templates_sealed_insert BEFORE INSERT ON message_templates

@@ -1,0 +1,65 @@
+"""The table `products`."""
+
+import re
+import string
+
+from .database import Transaction, Value
+from .merchant_records import Product
+from .table import Table, of_one
+
+_PRODUCTS = Table("products", Product, "product")
+
+
+async def get(tx: Transaction, id_: str) -> Product:
+    """Raises: NotFound."""
+    return await _PRODUCTS.get(tx, id_)
+
+
+async def insert(tx: Transaction, product: Product) -> Product:
+    """Add a product; raises Conflict."""
+    return await _PRODUCTS.insert(tx, product)
+
+
+async def update(tx: Transaction, product: Product) -> Product:
+    """Write a changed product, see `Table.update`; raises NotFound, Stale, Conflict."""
+    return await _PRODUCTS.update(tx, product)
+
+
+async def delete(tx: Transaction, id_: str, version: int | None = None) -> None:
+    """Remove a product; raises NotFound, Stale, Conflict."""
+    await _PRODUCTS.delete(tx, id_, version)
+
+
+async def page(
+    tx: Transaction,
+    after: str,
+    limit: int,
+    *,
+    category: str | None = None,
+    is_active: bool | None = None,
+) -> list[Product]:
+    """Up to `limit` products whose id sorts after `after`, by id."""
+    filters = {"category": category, "is_active": is_active}
+    return await _PRODUCTS.page(tx, after, limit, filters)
+
+
+async def search(tx: Transaction, q: str, after: str, limit: int) -> list[Product]:
+    """Up to `limit` products of the bound merchant with `q` in their name, by id.
+
+    Args:
+        q: any text; capitals of a-z do not count.
+    """
+    # A merchant's products are read in the order of their ids until the page is full. Both
+    # engines fold the 26 letters and no others: lower() of a name in COLLATE "C" and SQLite's.
+    where, bound = of_one(tx)
+    literally = _SPECIAL.sub(r"!\g<0>", q.translate(_LOWER))
+    params: list[Value] = [*bound, f"%{literally}%"]
+    where += " AND lower(name) LIKE ? ESCAPE '!'"
+    if after:
+        where += " AND id > ?"
+        params.append(after)
+    return await _PRODUCTS.select(tx, f"{where} ORDER BY id LIMIT ?", (*params, limit))
+
+
+_SPECIAL = re.compile("[!%_]")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)

@@ -1,0 +1,356 @@
+"""Every statement of storage reads by an index: each function is run, and its statements explained.
+
+A function that is not in `CALLS` fails a test, so that no later query is forgotten.
+"""
+
+import importlib
+import inspect
+import itertools
+import pkgutil
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pytest
+
+import storage
+from storage import events, instances, keys
+from storage.database import Database, Engine, Transaction
+from storage.errors import Conflict, NotFound, Stale
+from storage.records import ApiKey
+from storage.scope import HUB, Scope
+from tests.storage import samples
+from tests.storage.plans import Explaining, partial_indexes
+from tests.storage.samples import LATER, NOW, OURS, Everything, new_id
+
+Function = Callable[..., Awaitable[Any]]
+ONE, ALL = (OURS,), (HUB,)
+ANY = (OURS, HUB)
+NO_ID = "00000000-0000-7000-8000-000000000000"
+NO_PARENT = Conflict("FOREIGN KEY constraint failed")
+
+
+class Call(NamedTuple):
+    """How a function is called.
+
+    Attributes:
+        scopes: of those for whom it is.
+        args: after the transaction, from what there is.
+        filters: keywords, each of which may be left out.
+        needed: keywords that are always given.
+        engines: that it asks this of.
+    """
+
+    scopes: tuple[Scope, ...]
+    args: Callable[[Everything], tuple[Any, ...]]
+    filters: Mapping[str, Any] = {}
+    needed: Mapping[str, Any] = {}
+    engines: tuple[Engine, ...] = ("sqlite", "postgres")
+
+
+def _paged(**filters: Any) -> list[Call]:
+    def call(after: str) -> Call:
+        return Call(ANY, lambda made: (after, 10), filters)
+
+    return [call(""), call(NO_ID)]
+
+
+def _kept(record: str, *more: Any) -> dict[str, list[Call]]:
+    """The functions that every table has."""
+
+    def delete(version: int | None) -> Call:
+        return Call(ANY, lambda made: (getattr(made, record).id, version))
+
+    return {
+        "get": [Call(ANY, lambda made: (getattr(made, record).id,))],
+        "insert": [Call(ANY, lambda made: (getattr(made, record), *more))],
+        "update": [Call(ANY, lambda made: (getattr(made, record), *more))],
+        "delete": [delete(None), delete(1)],
+    }
+
+
+def _each(scopes: tuple[Scope, ...], *calls: Callable[[Everything], tuple[Any, ...]]) -> list[Call]:
+    return [Call(scopes, args) for args in calls]
+
+
+def _matched(*more: Any, **needed: Any) -> list[Call]:
+    """Patterns of types and of subjects, each given or not."""
+
+    def call(types: Any, subjects: Any) -> Call:
+        return Call(ANY, lambda made: (types, subjects, *more), needed=needed)
+
+    some = (["order_created"], ["custom_"])
+    return [call(*patterns) for patterns in itertools.product((None, some), repeat=2)]
+
+
+KEY = ApiKey("k1", "m1", "bot", "till", "hub_b_1234", 1, NOW, None, None)
+SECRET = "0" * 64
+
+CALLS: dict[str, dict[str, list[Call]]] = {
+    "constraints": {
+        "named": [
+            Call(
+                ANY,
+                lambda made: ("orders", NO_PARENT, None, made.order.id),
+                engines=("sqlite",),
+            ),
+            Call(
+                ANY,
+                lambda made: ("delivery_tasks", NO_PARENT, {"merchant_id": "m1", "order_id": "o"}),
+                engines=("sqlite",),
+            ),
+        ],
+    },
+    "deliveries": {
+        **_kept("task"),
+        "page": _paged(order_id=NO_ID, driver_id="d1", status="pending"),
+    },
+    "events": {
+        "advance_head": [Call(ALL, lambda made: (1, 0))],
+        "ensure_log": [Call(ALL, lambda made: ("epoch",))],
+        "following": [Call(ALL, lambda made: (5, 10))],
+        "insert_events": [Call(ALL, lambda made: ([],))],
+        "known_events": [Call(ALL, lambda made: ([("m1", "a"), ("m2", "b")],))],
+        "last_offsets": [Call(ALL, lambda made: ())],
+        "log_state": [Call(ANY, lambda made: ())],
+        "newest": [Call(ALL, lambda made: (10,))],
+        "offsets_before": _matched(10),
+        "page": _matched(after=0, upto=10, page_bytes=1),
+        "retire": [Call(ALL, lambda made: (10, 10))],
+        "withdraw": [Call(ALL, lambda made: (0,))],
+    },
+    "idempotency": {
+        "answer": [Call(ANY, lambda made: ("m1", "orders.create", "k", {}))],
+        "expire": [Call(ALL, lambda made: ("2027-01-01T00:00:00.000Z", 10))],
+        "get": [Call(ANY, lambda made: ("m1", "orders.create", "k", NOW))],
+        "put": [Call(ANY, lambda made: (made.call,))],
+    },
+    "instances": {
+        "beat": [Call(ALL, lambda made: ("i1", NOW))],
+        "connect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
+        "disconnect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
+        "lost_bots": [Call(ALL, lambda made: ())],
+        "remove_silent": [Call(ALL, lambda made: ("i1", LATER))],
+    },
+    "jobs": {
+        **_kept("job"),
+        "by_run_time": [
+            Call(
+                ALL,
+                lambda made: ("message_sending", "queued", 10),
+                {"until": NOW, "after": samples.job()},
+            ),
+        ],
+        "open_by_key": [Call(ONE, lambda made: ("message_sending", "u1"))],
+        "page": _paged(queue="message_sending", state="queued", parent_id=NO_ID),
+    },
+    "keys": {
+        "bootstrap_keys": [Call(ALL, lambda made: ())],
+        "by_session_hash": [Call(ALL, lambda made: (SECRET,))],
+        "by_token_hashes": [Call(ALL, lambda made: ([SECRET, "1" * 64],))],
+        "delete_session": [Call(ANY, lambda made: (SECRET,))],
+        "get": [Call(ANY, lambda made: ("k1",))],
+        "insert": [Call(ANY, lambda made: (KEY, "2" * 64))],
+        "insert_session": [Call(ANY, lambda made: ("3" * 64, "k1", "m1", NOW, LATER))],
+        "page": [Call(ANY, lambda made: ("", 10)), Call(ANY, lambda made: (NO_ID, 10))],
+        "revoke": [Call(ANY, lambda made: ("k1", NOW))],
+        "revoked_among": [Call(ALL, lambda made: (["k1", "k2"],))],
+    },
+    "media": {
+        **_kept("file"),
+        "by_hash": [Call(ONE, lambda made: ("0" * 64,))],
+        "expired": [Call(ALL, lambda made: (LATER, 10))],
+        "page": _paged(status="ready"),
+    },
+    "merchants": {
+        "get": [Call(ANY, lambda made: ("m1",))],
+        "insert": [Call(ALL, lambda made: ("m3", "name", NOW, new_id))],
+        "page": [Call(ANY, lambda made: ("", 10)), Call(ANY, lambda made: ("m1", 10))],
+    },
+    "messages": {
+        **_kept("message"),
+        "by_provider_id": [Call(ONE, lambda made: ("p1",))],
+        "page": _paged(phone="+4917000", status="received"),
+    },
+    "orders": {
+        **_kept("order"),
+        "page": _paged(status="pending", payment_status="paid", customer_phone="+4917000"),
+    },
+    "product_media": {
+        **_kept("picture"),
+        "arrange": [
+            Call(
+                ONE,
+                lambda made: (made.product.id, [made.picture.id], made.picture.id, LATER),
+            )
+        ],
+        "of_media": _each(
+            ANY, lambda made: (made.file.id, "", 10), lambda made: (made.file.id, NO_ID, 10)
+        ),
+        "of_product": [Call(ONE, lambda made: (made.product.id,))],
+    },
+    "products": {
+        **_kept("product"),
+        "page": _paged(category="sweets", is_active=True),
+        "search": _each(ONE, lambda made: ("ca", "", 10), lambda made: ("ca", NO_ID, 10)),
+    },
+    "seeds": {
+        "seed": [Call(ANY, lambda made: ("m1", NOW, new_id))],
+        "unseeded": [Call(ALL, lambda made: (10,))],
+    },
+    "templates": {
+        **_kept("template", new_id),
+        "by_name": [Call(ONE, lambda made: ("hello",))],
+        "has_name": [Call(ANY, lambda made: ("m1", "hello"))],
+        "page": _paged(type_="text", status="active"),
+        "version": [Call(ONE, lambda made: (made.template.id, 1))],
+        "versions": _each(
+            ONE,
+            lambda made: (made.template.id, None, 10),
+            lambda made: (made.template.id, 3, 10),
+        ),
+    },
+    "webhook_logs": {
+        **_kept("attempt"),
+        "due": [Call(ALL, lambda made: (LATER, 10))],
+        "page": _paged(webhook_id=NO_ID, delivery_id="d", status="failed"),
+    },
+    "webhooks": {
+        **_kept("webhook"),
+        "note_attempt": [Call(ANY, lambda made: (made.webhook.id, NOW), needed={"failed": True})],
+        "page": _paged(is_active=True),
+    },
+}
+
+
+def functions() -> dict[str, Function]:
+    """Every public function of storage that takes a transaction, by module and name."""
+    found: dict[str, Function] = {}
+    for module in pkgutil.iter_modules(storage.__path__):
+        members = vars(importlib.import_module(f"storage.{module.name}"))
+        for name, member in members.items():
+            if (
+                not name.startswith("_")
+                and inspect.iscoroutinefunction(member)
+                and member.__module__ == f"storage.{module.name}"
+                and next(iter(inspect.signature(member).parameters), "") == "tx"
+            ):
+                found[f"{module.name}.{name}"] = member
+    return found
+
+
+def test_every_function_is_explained() -> None:
+    """One that is new needs an entry in `CALLS`; an entry without its function is to go."""
+    known = {f"{module}.{name}" for module, calls in CALLS.items() for name in calls}
+    assert set(functions()) == known
+
+
+def test_every_filter_is_explained() -> None:
+    for module, calls in CALLS.items():
+        for name, found in calls.items():
+            parameters = inspect.signature(functions()[f"{module}.{name}"]).parameters.values()
+            optional = {
+                p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is None
+            }
+            assert {*found[0].filters} | {*found[0].needed} >= optional - {"limit"}, (module, name)
+
+
+class RolledBack(Exception):
+    """Undoes what a function has done."""
+
+
+@pytest.fixture
+async def made(database: Database) -> Everything:
+    await samples.add_merchants(database)
+
+    async def work(tx: Transaction) -> None:
+        await events.ensure_log(tx, "epoch")
+        await instances.beat(tx, "i0", NOW)
+        await keys.insert(tx, KEY, SECRET)
+
+    await database.write(work, HUB)
+    return await samples.add_everything(database)
+
+
+async def explained(
+    database: Database, function: Function, scope: Scope, args: tuple[Any, ...], more: Any
+) -> list[tuple[str, str, list[str]]]:
+    """The statements that a function sends, with their plans and what is wrong with them."""
+    plans: list[tuple[str, str, list[str]]] = []
+
+    async def work(tx: Transaction) -> None:
+        if database.engine == "postgres":
+            # A table with few rows is read as a whole whatever its indexes are.
+            await tx.execute("SET LOCAL enable_seqscan = off")
+            await tx.execute("SET LOCAL enable_bitmapscan = off")
+            await tx.execute("SET LOCAL enable_sort = off")
+        explaining = Explaining(tx, database.engine, await partial_indexes(tx, database.engine))
+        try:
+            await function(explaining, *args, **more)
+        except (Conflict, NotFound, Stale):
+            pass  # the statements were sent
+        finally:
+            plans.extend(explaining.plans)
+        raise RolledBack
+
+    with pytest.raises(RolledBack):
+        await database.write(work, scope)
+    return plans
+
+
+def _combinations(filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for count in range(len(filters) + 1):
+        for names in itertools.combinations(filters, count):
+            yield {name: filters[name] for name in names}
+
+
+@pytest.mark.parametrize("module", list(CALLS))
+async def test_every_statement_reads_by_an_index(
+    module: str, database: Database, made: Everything
+) -> None:
+    problems = []
+    for name, calls in CALLS[module].items():
+        function = functions()[f"{module}.{name}"]
+        for call in calls:
+            if database.engine not in call.engines:
+                continue
+            for scope, chosen in itertools.product(call.scopes, _combinations(call.filters)):
+                args, more = call.args(made), {**chosen, **call.needed}
+                plans = await explained(database, function, scope, args, more)
+                for sql, plan, wrong in plans:
+                    if scope is OURS and chosen and not _narrowed(plan, chosen):
+                        wrong.append(f"none of {', '.join(chosen)} narrows what is read")
+                    if wrong:
+                        problems.append(
+                            f"{module}.{name} {chosen} for {scope.bound}: {'; '.join(wrong)}"
+                            f"\n  {sql}\n{plan}"
+                        )
+    assert not problems, "\n\n".join(problems)
+
+
+def _narrowed(plan: str, filters: Mapping[str, Any]) -> bool:
+    """Whether an index is entered by one of the filters' columns at least."""
+    # Half of a table or so is no narrowing: a planner may well walk by the ids instead.
+    filters = {name: value for name, value in filters.items() if not isinstance(value, bool)}
+    entered = " ".join(re.findall(r"\((.*)\)$|Index Cond: ([^;\n]*)", plan, re.MULTILINE)[0])
+    return not filters or any(re.search(rf"\b{name.rstrip('_')}\b", entered) for name in filters)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM orders WHERE merchant_id = ? ORDER BY total",
+        "SELECT id FROM orders WHERE notes = ?",
+        "SELECT id FROM orders WHERE notes = ? ORDER BY notes LIMIT 1",
+        "UPDATE orders SET notes = notes WHERE notes = ?",
+        "SELECT count(*) FROM orders WHERE customer_id = ?",
+    ],
+)
+async def test_a_statement_without_an_index_is_found(
+    sql: str, database: Database, made: Everything
+) -> None:
+    async def run(tx: Transaction) -> None:
+        await tx.fetch(sql, ("m1",))
+
+    [(_, plan, problems)] = await explained(database, run, HUB, (), {})
+    assert problems, plan
