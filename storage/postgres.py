@@ -253,6 +253,14 @@ class PostgresDatabase:
         return await self._by_itself(unit)
 
     async def maintain(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        return await self._as_owner(f"BEGIN;SELECT pg_advisory_xact_lock({_MIGRATION_LOCK});", work)
+
+    async def snapshot(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` on one consistent snapshot of every merchant's rows, as the owner, without
+        writing and for as long as it takes; everybody else goes on."""
+        return await self._as_owner("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;", work)
+
+    async def _as_owner(self, begin: str, work: Callable[[Transaction], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 connection = await _open(self._owner_url, _OWNER_SESSION)
@@ -260,9 +268,7 @@ class PostgresDatabase:
             raise Unavailable("the database took no connection in time") from error
         try:
             secret = await _read_secret(connection)
-            tx = PostgresTransaction(
-                connection, f"BEGIN;SELECT pg_advisory_xact_lock({_MIGRATION_LOCK});", HUB, secret
-            )
+            tx = PostgresTransaction(connection, begin, HUB, secret)
             result = await work(tx)
             await tx.commit()
         finally:
