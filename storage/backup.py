@@ -27,16 +27,19 @@ _DAMAGES = 3
 
 
 class Contents(NamedTuple):
-    """What a file holds: the log's epoch and ends, and the rows of every table."""
+    """What a database holds: the log's epoch and end, and how many rows each table has."""
 
     epoch: str
     head: int
-    oldest: int
     rows: dict[str, int]
 
     def __str__(self) -> str:
-        events, merchants = self.rows["events"], self.rows["merchants"]
-        return f"{merchants:,} merchants, {events:,} events, the last offset is {self.head:,}"
+        parts = [
+            f"{number:,} {name if number != 1 else name[:-1]}"
+            for name in ("merchants", "events")
+            for number in (self.rows[name],)
+        ]
+        return f"{', '.join(parts)}, the last offset is {self.head:,}"
 
 
 class NotABackup(SchemaError):
@@ -193,11 +196,11 @@ def contents(database: sqlite3.Connection) -> Contents:
     Raises:
         SchemaError: it has no log.
     """
-    rows = database.execute("SELECT epoch, head, oldest FROM log_state").fetchall()
-    if not rows:
+    logs = database.execute("SELECT epoch, head FROM log_state").fetchall()
+    if not logs:
         raise SchemaError("no hub has ever run on this database: there is nothing in it")
-    counts = {name: count(database, name) for name in tables(database)}
-    return Contents(*rows[0], counts)
+    [(epoch, head)] = logs
+    return Contents(epoch, head, {name: count(database, name) for name in tables(database)})
 
 
 def count(database: sqlite3.Connection, table: str) -> int:

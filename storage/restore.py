@@ -121,7 +121,7 @@ async def held_by_postgres(target: PostgresDatabase) -> Contents | None:
             name: (await tx.fetch(f"SELECT count(*) FROM {name}"))[0][0]  # noqa: S608
             for name in ("merchants", "events")
         }
-        return Contents(*rows[0], 0, counts) if rows else None
+        return Contents(rows[0][0], rows[0][1], counts) if rows else None
 
     return await target.maintain(work)
 
