@@ -7,6 +7,7 @@ StorageError
 ├── Sealed         a row of another merchant than the one that the work runs for
 ├── Unavailable    the database could not be reached or could not write (disk full, I/O error)
 └── SchemaError    the schema is not what this program can use
+    └── NoSchema   there is none
 """
 
 
@@ -36,3 +37,7 @@ class Unavailable(StorageError):
 
 class SchemaError(StorageError):
     """A migration was changed after it ran, or the schema is newer than this program."""
+
+
+class NoSchema(SchemaError):
+    """No migration was applied to this database."""

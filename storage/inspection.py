@@ -69,7 +69,7 @@ async def _sqlite(database: Database, *, ready: bool) -> list[Finding]:
             )
         return found
 
-    return await database.maintain(work)
+    return await database.read(work, HUB)
 
 
 async def _postgres(database: Database, *, ready: bool) -> list[Finding]:

@@ -27,6 +27,11 @@ async def remove_silent(tx: Transaction, instance: str, since: str) -> int:
     )
 
 
+async def any_alive(tx: Transaction, since: str) -> bool:
+    """Whether a hub was seen since a moment."""
+    return bool(await tx.fetch("SELECT 1 FROM hub_instances WHERE seen_at >= ? LIMIT 1", (since,)))
+
+
 async def connect_bot(tx: Transaction, key_id: str, instance: str) -> bool:
     """Note that a hub holds a bot; False when one held it before."""
     await tx.execute(

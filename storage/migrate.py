@@ -7,7 +7,8 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from .database import Database, Engine, Row, Transaction
-from .errors import SchemaError
+from .errors import NoSchema, SchemaError
+from .scope import HUB
 
 _NAME = re.compile(r"(\d{3})_[a-z0-9_]+\.sql")
 
@@ -76,7 +77,10 @@ async def pending(database: Database) -> list[str]:
         exists = "schema_migrations" in await tx.tables()
         return [step.name for step in steps[await _verified(tx, steps) if exists else 0 :]]
 
-    return await database.maintain(work)
+    try:
+        return await database.read(work, HUB)
+    except NoSchema:
+        return [step.name for step in steps]
 
 
 async def _verified(tx: Transaction, steps: list[Migration]) -> int:

@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from .database import DEADLINE_SECONDS, Engine, Row, Transaction, Value
-from .errors import Conflict, SchemaError, Sealed, StorageError, Unavailable
+from .errors import Conflict, NoSchema, Sealed, StorageError, Unavailable
 from .postgres_line import Connection, Line
 from .postgres_sql import (
     changed,
@@ -349,7 +349,7 @@ class PostgresDatabase:
             finally:
                 await owner.close(timeout=1)
             if self._secret is None:
-                raise SchemaError("the database has no schema of this program; run.py migrate")
+                raise NoSchema("the database has no schema of this program; run.py migrate")
         connection = await _open(self._url, _SESSION)
         with translated():
             await connection.execute(f"SET ROLE {ROLE}")

@@ -49,6 +49,7 @@ class Line:
 
         Raises:
             Unavailable: there is no connection, it was lost, or time is up.
+            StorageError: the database cannot be used as it is.
         """
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -100,8 +101,11 @@ class Line:
             await asyncio.wait((opening,), timeout=CONNECT_SECONDS)
         connection = self._connection
         if connection is None or connection.is_closed():
-            reason = self._failure or Unavailable("the database does not answer")
-            raise Unavailable(str(reason)) from self._failure
+            failure = self._failure
+            if failure is not None and not isinstance(failure, Unavailable):
+                self._failure = None  # it does not pass by waiting: the next caller tries anew
+                raise failure
+            raise Unavailable(str(failure or "the database does not answer")) from failure
         return connection
 
     def _open(self) -> asyncio.Task[None]:
@@ -124,8 +128,7 @@ class Line:
                 await asyncio.sleep(pause)
                 pause = min(_LAST_PAUSE, pause * 2)
         except Exception as error:
-            # What is not the network's doing (a wrong schema) does not pass by waiting.
-            self._failure = error
+            self._failure = error  # not the network's doing: a wrong schema, a wrong role
         finally:
             self._opening = None
 

@@ -1,4 +1,4 @@
-"""SQLite as the engine: one writing connection, up to four reading ones, all through aiosqlite.
+"""SQLite as the engine: one writing connection, four reading ones, one that moves the WAL.
 
 WAL lets readers go on while the writer writes (sqlite.org/wal.html). With `synchronous=FULL` a
 commit has been fsynced before it returns; with NORMAL a power cut may take the last commits.
@@ -26,6 +26,7 @@ import aiosqlite
 from .database import Engine, Row, Transaction, Value
 from .errors import Conflict, SchemaError, Sealed, Unavailable
 from .scope import HUB, Scope
+from .sqlite_checkpoint import Checkpointer
 
 T = TypeVar("T")
 Durability = Literal["full", "normal"]
@@ -35,9 +36,8 @@ _INSERT_ROWS = 256
 _BUSY_MS = 5000
 # Multi-row INSERTs come in sizes of powers of two, so that a few statements serve every group.
 _CACHED_STATEMENTS = 256
-# A checkpoint copies the WAL into the database inside a commit: 16 MiB a time instead of the
-# default 4 makes that pause a quarter as frequent under sustained ingest.
-_CHECKPOINT_PAGES = 4096
+# Where the WAL reaches 32 MiB all the same, a commit moves what is left and begins it anew.
+_CHECKPOINT_PAGES = 8192
 
 
 class SqliteTransaction:
@@ -214,9 +214,17 @@ def _translated() -> Iterator[None]:
 class SqliteDatabase:
     """`Database` on one SQLite file. Made by `open_sqlite`."""
 
-    def __init__(self, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection]) -> None:
+    def __init__(
+        self,
+        writer: aiosqlite.Connection,
+        readers: list[aiosqlite.Connection],
+        checkpoints: aiosqlite.Connection,
+    ) -> None:
         self._writer = writer
         self._readers = readers
+        self._checkpoints = checkpoints
+        self._checkpointer = Checkpointer(checkpoints)
+        self._checkpointing = asyncio.get_running_loop().create_task(self._checkpointer.run())
         self._idle = asyncio.LifoQueue[aiosqlite.Connection]()
         for reader in readers:
             self._idle.put_nowait(reader)
@@ -230,7 +238,9 @@ class SqliteDatabase:
         return False
 
     async def write(self, work: Callable[[Transaction], Awaitable[T]], scope: Scope) -> T:
-        return await _in_one_hop(self._writer, "BEGIN IMMEDIATE", work, scope)
+        result = await _in_one_hop(self._writer, "BEGIN IMMEDIATE", work, scope)
+        self._checkpointer.written()
+        return result
 
     async def read(self, work: Callable[[Transaction], Awaitable[T]], scope: Scope) -> T:
         reader = await self._idle.get()
@@ -249,7 +259,9 @@ class SqliteDatabase:
         """Nobody else writes to the file: there is nothing to be heard."""
 
     async def close(self) -> None:
-        for connection in (*self._readers, self._writer):
+        self._checkpointing.cancel()
+        await asyncio.wait((self._checkpointing,))
+        for connection in (self._checkpoints, *self._readers, self._writer):
             await connection.close()
 
 
@@ -268,11 +280,12 @@ async def open_sqlite(path: Path, durability: Durability = "full") -> SqliteData
         for _ in range(READERS):
             reader = await _connect(path, opened)
             await reader.execute_fetchall("PRAGMA query_only=ON")
+        checkpoints = await _connect(path, opened)
     except sqlite3.Error as error:
         for connection in opened:
             await connection.close()
         raise Unavailable(f"cannot open {path}: {error}") from error
-    return SqliteDatabase(opened[0], opened[1:])
+    return SqliteDatabase(writer, opened[1:-1], checkpoints)
 
 
 async def _connect(path: Path, opened: list[aiosqlite.Connection]) -> aiosqlite.Connection:

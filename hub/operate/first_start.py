@@ -10,13 +10,15 @@ from pathlib import Path
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms
 from hub.tokens import Role, new_token, token_hash, visible_prefix
-from storage import keys, merchants
+from storage import instances, keys, merchants
 from storage.database import Database, Transaction
 from storage.records import ApiKey
 from storage.scope import HUB
 
 ADMIN_KEY = "admin.key"
 BOT_KEY = "bot.key"
+_LATELY_MS = 15_000
+"""How long ago a hub that lives was seen at most; it says so every 5 s."""
 
 
 def prepare_data_dir(data_dir: Path) -> None:
@@ -43,11 +45,13 @@ async def ensure_keys(
         The id of the admin key, and whether this was the first start.
 
     Raises:
-        ValueError: the admin key was revoked, or it is somebody else's key.
+        ValueError: the admin key was revoked, it is somebody else's key, or another hub on the
+            same database has one that this one does not know.
     """
     token = admin_key or _read_key(data_dir / ADMIN_KEY) or new_token("admin")
     bot_token = new_token("bot")
-    now = format_ms(time.time_ns() // 1_000_000)
+    now_ms = time.time_ns() // 1_000_000
+    now, lately = format_ms(now_ms), format_ms(now_ms - _LATELY_MS)
 
     def record(role: Role, name: str, merchant_id: str | None, secret: str) -> ApiKey:
         return ApiKey(
@@ -81,18 +85,25 @@ async def ensure_keys(
             await keys.insert(tx, bot, token_hash(bot_token))
         return known.id, first
 
+    async def look(tx: Transaction) -> bool:
+        digest = token_hash(token)
+        known = await keys.by_token_hashes(tx, [digest])
+        unknown = admin_key is None and not known and database.shared
+        if unknown and await instances.any_alive(tx, lately):
+            raise ValueError(
+                "another hub runs on this database with an admin key of its own: set the same "
+                f"HUB_ADMIN_KEY on both, or copy its admin.key to {data_dir / ADMIN_KEY}"
+            )
+        return not await merchants.page(tx, "", 1)
+
+    first = await database.read(look, HUB)
     # The files come first: a crash between the two leaves a key that nobody has, never a
     # database whose keys are lost.
     if admin_key is None:
         _write_key(data_dir / ADMIN_KEY, token)
-    first = not await database.read(_has_merchants, HUB)
     if first:
         _write_key(data_dir / BOT_KEY, bot_token)
     return await database.write(work, HUB)
-
-
-async def _has_merchants(tx: Transaction) -> bool:
-    return bool(await merchants.page(tx, "", 1))
 
 
 def _read_key(path: Path) -> str | None:

@@ -23,8 +23,13 @@ _encoder = msgspec.json.Encoder()
 
 _MAX_FLOAT = int(sys.float_info.max)
 _MAX_DIGITS = sys.float_info.max_10_exp
-# From the beginnings of numbers only: from each digit, a megabyte of 300-digit numbers took 0.5 s.
-_HUGE = re.compile(rb"(?<!\d)\d{%d}" % (_MAX_DIGITS + 1))
+# Bytes are looked through as a whole, not by a pattern: a search for so many zeros, once every
+# digit is one, takes a thirtieth of a regular expression's time.
+_DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
+_HUGE = b"0" * (_MAX_DIGITS + 1)
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_BRACES_AS_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 _ENVELOPE_BYTES = 4096
 _CHEAP_BYTES = 8 * 1024
@@ -75,9 +80,9 @@ def decode_client(payload: bytes) -> Publish | ClientFrame | None:
             _refuse_large(frame.data)
         if b"\\u0000" in payload:
             _refuse_nul([frame.data, frame.subject, frame.id, frame.type])
-        if payload.count(b"{") + payload.count(b"[") > DATA_DEPTH:
+        if payload.count(b"{") + payload.count(b"[") > DATA_DEPTH and not _is_flat(payload):
             _refuse_depth(frame.data)
-        if len(payload) > _MAX_DIGITS and _HUGE.search(payload):
+        if len(payload) > _MAX_DIGITS and _HUGE in payload.translate(_DIGITS_AS_ZEROS):
             _refuse_huge(frame.data)
     except HubError as error:
         raise FrameError(error, frame.ref, frame.id) from None
@@ -226,6 +231,20 @@ def _refuse_large(data: dict[str, Any]) -> None:
         return  # too deep, or with what has no form: the walks find it
     if size > DATA_BYTES:
         raise too_large(size)
+
+
+def _is_flat(payload: bytes) -> bool:
+    """Whether valid JSON is nested no deeper than the data of an event may be.
+
+    Innermost brackets are taken away level by level: 0.1 ms for 18,000 lists, of which a walk in
+    Python would take 4 ms.
+    """
+    brackets = _STRING.sub(b"", payload).translate(_BRACES_AS_BRACKETS, _NO_BRACKETS)
+    for _ in range(DATA_DEPTH):
+        if not brackets:
+            return True
+        brackets = brackets.replace(b"[]", b"")
+    return not brackets
 
 
 def _refuse_depth(data: dict[str, Any]) -> None:

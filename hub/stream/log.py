@@ -1,7 +1,7 @@
 """EventLog: everything that happens, in one durable order.
 
 What arrives while one group is being written is the next group; it closes at 512 events or
-1 MiB. One group is one transaction: rows, events and offsets together. After its commit, in this
+256 KiB. One group is one transaction: rows, events and offsets together. After its commit, in this
 order: the ring, the fan-out, the answers. Nobody sees an event before it is durable, and an
 answer means that it is.
 

@@ -201,6 +201,7 @@ async def test_a_key_revoked_on_one_is_revoked_on_both(pair: Pair) -> None:
         stays.check_alive()
 
 
+@pytest.mark.slow
 async def test_a_bot_is_not_lost_with_a_hub_it_was_not_on(pair: Pair) -> None:
     merchant = await merchant_of(pair[0], ADMIN_KEY)
     keys = [await new_key(pair[0], ADMIN_KEY, "bot", merchant, name) for name in ("a", "b")]
@@ -212,7 +213,7 @@ async def test_a_bot_is_not_lost_with_a_hub_it_was_not_on(pair: Pair) -> None:
                 await dashboard.next(type="bot_connected")
                 await pair[0].kill()
             await pair[0].start()
-            lost = await dashboard.next(type="bot_disconnected", deadline=15)
+            lost = await dashboard.next(type="bot_disconnected", deadline=22)
             assert lost["data"]["keyId"] == keys[0][1]
             assert await dashboard.silent(1.5, type="bot_disconnected")
             await stays.send({"type": "ping", "ref": "here"})

@@ -43,7 +43,7 @@ class Store:
             await database.close()
 
 
-ENGINES: tuple[Engine, ...] = ("sqlite",)
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgres")
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ CREATE TABLE retired_event_ids (
 
 -- `token_hash` is the SHA-256 of the key, hexadecimal; the key itself is shown once and not kept.
 -- `connected` is true from a bot key's first session to its last. An admin's key has no merchant,
--- so the merchant cannot be a part of the primary key: the unique constraint takes its place.
+-- so the merchant cannot be a part of a primary key: two unique indexes take its place.
 CREATE TABLE api_keys (
     id TEXT COLLATE "C" NOT NULL, -- UUIDv7
     merchant_id TEXT COLLATE "C" REFERENCES merchants (id), -- whose key; NULL: an admin's
@@ -63,8 +63,9 @@ CREATE TABLE api_keys (
     expires_at TIMESTAMPTZ(3), -- when it ends by itself; NULL: never
     revoked_at TIMESTAMPTZ(3), -- when it was revoked
     CHECK ((role = 'admin') = (merchant_id IS NULL)),
-    UNIQUE NULLS NOT DISTINCT (merchant_id, id)
+    UNIQUE (merchant_id, id)
 );
+CREATE UNIQUE INDEX api_keys_admins ON api_keys (id) WHERE merchant_id IS NULL;
 CREATE INDEX api_keys_id ON api_keys (id);
 CREATE INDEX api_keys_connected ON api_keys (id) WHERE connected;
 

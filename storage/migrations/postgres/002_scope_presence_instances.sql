@@ -53,7 +53,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON browser_sessions TO hub_app;
 CREATE FUNCTION refuse_row() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
-    RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'check_violation';
+    RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = CASE
+        WHEN TG_ARGV[0] LIKE 'sealed:%' THEN 'insufficient_privilege' ELSE 'check_violation' END;
 END
 $$;
 REVOKE ALL ON FUNCTION refuse_row() FROM PUBLIC;

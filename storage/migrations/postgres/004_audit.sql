@@ -35,7 +35,7 @@ CREATE TRIGGER audit_logs_pinned BEFORE UPDATE ON audit_logs FOR EACH ROW
 -- A time as it is written everywhere in the hub: RFC 3339, UTC, milliseconds.
 CREATE FUNCTION rfc3339(moment timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+AS $$ SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') $$;
 
 -- Writes one row. The id is a UUIDv7 whose 12 bits behind the version are the fraction of the
 -- millisecond (RFC 9562, 6.2, method 3), so the rows of a transaction are in order.

@@ -12,11 +12,11 @@ CREATE TABLE message_templates (
     body TEXT CHECK (length(body) BETWEEN 0 AND 4096 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
     footer TEXT CHECK (length(footer) BETWEEN 0 AND 60 AND instr(footer, char(0)) = 0), -- the line below the body
     button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 20 AND instr(button_text, char(0)) = 0), -- the opener of the list
-    buttons TEXT CHECK (json_valid(buttons) AND instr(buttons, char(0)) = 0 AND json_type(buttons) = 'array'), -- [{id, label, callback_data}]
-    sections TEXT CHECK (json_valid(sections) AND instr(sections, char(0)) = 0 AND json_type(sections) = 'array'), -- [{title, rows: [{id, title, description}]}]
-    media TEXT CHECK (json_valid(media) AND instr(media, char(0)) = 0 AND json_type(media) = 'object'), -- {type, url or media_id, caption}
+    buttons TEXT CHECK (buttons IS NULL OR (json_valid(buttons) AND instr(buttons, char(0)) = 0 AND json_type(buttons) = 'array')), -- [{id, label, callback_data}]
+    sections TEXT CHECK (sections IS NULL OR (json_valid(sections) AND instr(sections, char(0)) = 0 AND json_type(sections) = 'array')), -- [{title, rows: [{id, title, description}]}]
+    media TEXT CHECK (media IS NULL OR (json_valid(media) AND instr(media, char(0)) = 0 AND json_type(media) = 'object')), -- {type, url or media_id, caption}
     variables TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(variables) AND instr(variables, char(0)) = 0 AND json_type(variables) = 'array'), -- the names in its text, derived from it
-    example_payload TEXT CHECK (json_valid(example_payload) AND instr(example_payload, char(0)) = 0 AND json_type(example_payload) = 'object'), -- values to show it with
+    example_payload TEXT CHECK (example_payload IS NULL OR (json_valid(example_payload) AND instr(example_payload, char(0)) = 0 AND json_type(example_payload) = 'object')), -- values to show it with
     version INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1), -- from 1, one more with every change: the ETag
     status TEXT NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'active', 'archived')), -- only an active one is sent
     created_by TEXT CHECK (length(created_by) BETWEEN 1 AND 64), -- the key that made it; NULL: the hub
@@ -53,11 +53,11 @@ CREATE TABLE template_versions (
     body TEXT CHECK (length(body) BETWEEN 0 AND 4096 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
     footer TEXT CHECK (length(footer) BETWEEN 0 AND 60 AND instr(footer, char(0)) = 0), -- the line below the body
     button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 20 AND instr(button_text, char(0)) = 0), -- the opener of the list
-    buttons TEXT CHECK (json_valid(buttons) AND instr(buttons, char(0)) = 0 AND json_type(buttons) = 'array'), -- [{id, label, callback_data}]
-    sections TEXT CHECK (json_valid(sections) AND instr(sections, char(0)) = 0 AND json_type(sections) = 'array'), -- [{title, rows: [{id, title, description}]}]
-    media TEXT CHECK (json_valid(media) AND instr(media, char(0)) = 0 AND json_type(media) = 'object'), -- {type, url or media_id, caption}
+    buttons TEXT CHECK (buttons IS NULL OR (json_valid(buttons) AND instr(buttons, char(0)) = 0 AND json_type(buttons) = 'array')), -- [{id, label, callback_data}]
+    sections TEXT CHECK (sections IS NULL OR (json_valid(sections) AND instr(sections, char(0)) = 0 AND json_type(sections) = 'array')), -- [{title, rows: [{id, title, description}]}]
+    media TEXT CHECK (media IS NULL OR (json_valid(media) AND instr(media, char(0)) = 0 AND json_type(media) = 'object')), -- {type, url or media_id, caption}
     variables TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(variables) AND instr(variables, char(0)) = 0 AND json_type(variables) = 'array'), -- the names in its text, derived from it
-    example_payload TEXT CHECK (json_valid(example_payload) AND instr(example_payload, char(0)) = 0 AND json_type(example_payload) = 'object'), -- values to show it with
+    example_payload TEXT CHECK (example_payload IS NULL OR (json_valid(example_payload) AND instr(example_payload, char(0)) = 0 AND json_type(example_payload) = 'object')), -- values to show it with
     status TEXT NOT NULL CHECK (status IN ('draft', 'active', 'archived')), -- the status in that version
     changed_by TEXT CHECK (length(changed_by) BETWEEN 1 AND 64), -- the key that made this version; NULL: the hub
     changed_at TEXT NOT NULL CHECK (changed_at GLOB '????-??-??T??:??:??.???Z' AND changed_at IS strftime('%Y-%m-%dT%H:%M:%fZ', changed_at, '+0 days')), -- when it was made
@@ -182,7 +182,7 @@ CREATE TABLE delivery_tasks (
     dropoff_lat REAL CHECK (dropoff_lat BETWEEN -90 AND 90), -- degrees
     dropoff_lng REAL CHECK (dropoff_lng BETWEEN -180 AND 180), -- degrees
     estimated_time_minutes INTEGER CHECK (estimated_time_minutes >= 0), -- how long it may take
-    distance_km REAL CHECK (distance_km >= 0), -- how far it is
+    distance_km REAL CHECK (distance_km >= 0 AND distance_km < 9e999), -- how far it is
     fee INTEGER NOT NULL DEFAULT 0 CHECK (fee >= 0), -- in minor units of the order's currency
     notes TEXT CHECK (length(notes) BETWEEN 0 AND 4096 AND instr(notes, char(0)) = 0), -- what the driver should know
     version INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1), -- from 1, one more with every change: the ETag
@@ -208,7 +208,7 @@ CREATE TABLE messages (
     text TEXT CHECK (length(text) BETWEEN 0 AND 65536 AND instr(text, char(0)) = 0), -- what it says
     type TEXT NOT NULL DEFAULT 'text' CHECK (length(type) BETWEEN 1 AND 32 AND instr(type, char(0)) = 0), -- text, buttons, list, media, or what the gateway calls it
     template_id TEXT CHECK (length(template_id) = 36), -- the template that it was made from
-    payload TEXT CHECK (json_valid(payload) AND instr(payload, char(0)) = 0), -- the gateway's own form of it
+    payload TEXT CHECK (payload IS NULL OR (json_valid(payload) AND instr(payload, char(0)) = 0)), -- the gateway's own form of it
     provider_id TEXT CHECK (length(provider_id) BETWEEN 1 AND 256 AND instr(provider_id, char(0)) = 0), -- the gateway's id of it
     status TEXT NOT NULL CHECK (status IN ('queued', 'sent', 'delivered', 'read', 'failed', 'received')), -- how far it is
     error TEXT CHECK (length(error) BETWEEN 0 AND 4096 AND instr(error, char(0)) = 0), -- why it failed
@@ -286,7 +286,7 @@ CREATE TABLE jobs (
     run_at TEXT NOT NULL CHECK (run_at GLOB '????-??-??T??:??:??.???Z' AND run_at IS strftime('%Y-%m-%dT%H:%M:%fZ', run_at, '+0 days')), -- not before
     progress INTEGER NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100), -- percent
     note TEXT CHECK (length(note) BETWEEN 0 AND 500 AND instr(note, char(0)) = 0), -- what it is doing
-    result TEXT CHECK (json_valid(result) AND instr(result, char(0)) = 0), -- what came of it
+    result TEXT CHECK (result IS NULL OR (json_valid(result) AND instr(result, char(0)) = 0)), -- what came of it
     error TEXT CHECK (length(error) BETWEEN 0 AND 4096 AND instr(error, char(0)) = 0), -- why the last attempt failed
     parent_id TEXT CHECK (length(parent_id) BETWEEN 1 AND 64), -- the job that it is a part of
     unique_key TEXT CHECK (length(unique_key) BETWEEN 1 AND 256 AND instr(unique_key, char(0)) = 0), -- no two open jobs of a queue share it
@@ -315,7 +315,7 @@ CREATE TABLE idempotency_keys (
     method TEXT NOT NULL CHECK (length(method) BETWEEN 1 AND 64 AND instr(method, char(0)) = 0), -- the command
     key TEXT NOT NULL CHECK (length(key) BETWEEN 1 AND 255 AND instr(key, char(0)) = 0), -- the caller's key
     request_hash TEXT NOT NULL CHECK (length(request_hash) = 64 AND request_hash NOT GLOB '*[^0-9a-f]*'), -- SHA-256 of the request, hexadecimal
-    response TEXT CHECK (json_valid(response) AND instr(response, char(0)) = 0), -- the first answer; NULL until there is one
+    response TEXT CHECK (response IS NULL OR (json_valid(response) AND instr(response, char(0)) = 0)), -- the first answer; NULL until there is one
     created_at TEXT NOT NULL CHECK (created_at GLOB '????-??-??T??:??:??.???Z' AND created_at IS strftime('%Y-%m-%dT%H:%M:%fZ', created_at, '+0 days')), -- when it was first called
     expires_at TEXT NOT NULL CHECK (expires_at GLOB '????-??-??T??:??:??.???Z' AND expires_at IS strftime('%Y-%m-%dT%H:%M:%fZ', expires_at, '+0 days')), -- when it is forgotten
     PRIMARY KEY (merchant_id, method, key),

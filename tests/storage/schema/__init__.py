@@ -1,0 +1,1 @@
+"""The migrations alone, through the plain drivers: what the databases themselves hold to."""

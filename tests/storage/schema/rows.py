@@ -1,0 +1,92 @@
+"""A good row of every table that a merchant has rows in, for any merchant."""
+
+from typing import Any
+
+from tests.storage.schema.engines import NOW, Side, insert, uid
+
+_TIMES = {"created_at": NOW, "updated_at": NOW}
+HASH = "ab" * 32
+
+
+def key_id(merchant: str, number: int = 1) -> str:
+    """The id of a merchant's key: on SQLite no two keys share one, whosever they are."""
+    return uid(sum(merchant.encode()) * 1000 + number)
+
+
+def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
+    """A row; `number` makes its id, and whatever else is unique, another one."""
+    key = {"id": uid(number), "merchant_id": merchant}
+    content = {"name": f"hello_{number}", "type": "text", "body": "Hello {{name}}"}
+    return {
+        "merchants": {"id": merchant, "name": "Shop", **_TIMES},
+        "api_keys": {
+            "id": key_id(merchant, number), "merchant_id": merchant, "role": "bot", "name": "till", "prefix": "hub_ab",
+            "token_hash": f"{merchant}-{number}".ljust(64, "0"), "created_at": NOW,
+        },
+        "browser_sessions": {
+            "token_hash": f"b-{merchant}-{number}".ljust(64, "0"), "key_id": key_id(merchant, number),
+            "merchant_id": merchant, "created_at": NOW, "expires_at": NOW,
+        },
+        "message_templates": {**key, **content, "variables": '["name"]', **_TIMES},
+        "template_versions": {
+            **key, "template_id": uid(1), "version": number, **content, "status": "draft",
+            "changed_at": NOW,
+        },
+        "media_files": {
+            **key, "hash": f"{number:064x}", "original_name": "a.png", "file_name": "a.webp",
+            "mime_type": "image/png", "size": 10, "metadata": '{"a":[1,true]}', **_TIMES,
+        },
+        "products": {**key, "name": "Tea", "price": 250, "currency": "USD", **_TIMES},
+        "product_media": {
+            **key, "product_id": uid(1), "media_id": uid(number), "sequence": number, **_TIMES,
+        },
+        "orders": {
+            **key, "customer_phone": "+263771", "items": '[{"quantity":1}]', "total": 250,
+            "currency": "USD", **_TIMES,
+        },
+        "delivery_tasks": {**key, "order_id": uid(1), "pickup_lat": 1.5, **_TIMES},
+        "messages": {
+            **key, "direction": "outbound", "phone": "+263771", "status": "queued",
+            "payload": '{"text":"hi"}', "provider_id": f"wamid.{number}", **_TIMES,
+        },
+        "webhooks": {
+            **key, "event_types": '["order_*"]', "url": "https://example.com/hook",
+            "secret": "whsec_hidden", **_TIMES,
+        },
+        "webhook_logs": {
+            **key, "webhook_id": uid(1), "delivery_id": f"d{number}", "event_id": "e", "attempt": 1,
+            "payload": "{}", **_TIMES,
+        },
+        "jobs": {**key, "queue": "message_sending", "name": "send", "run_at": NOW, **_TIMES},
+        "idempotency_keys": {
+            "merchant_id": merchant, "method": "orders.create", "key": f"k{number}",
+            "request_hash": HASH, "created_at": NOW, "expires_at": NOW,
+        },
+    }[table]  # fmt: skip
+
+
+# In an order in which each finds what it refers to.
+TENANT = (
+    "api_keys", "browser_sessions", "message_templates", "template_versions", "media_files",
+    "products", "product_media", "orders", "delivery_tasks", "messages", "webhooks",
+    "webhook_logs", "jobs", "idempotency_keys",
+)  # fmt: skip
+AUDITED = {
+    "merchants": "merchant", "api_keys": "key", "message_templates": "template",
+    "template_versions": "template_version", "media_files": "media", "products": "product",
+    "product_media": "product_media", "orders": "order", "delivery_tasks": "delivery_task",
+    "messages": "message", "webhooks": "webhook",
+}  # fmt: skip
+
+
+async def merchants(side: Side, *ids: str) -> None:
+    """Merchants without rows; every merchant stays bound."""
+    await side.bind("*")
+    for id_ in ids:
+        await insert(side, "merchants", good("merchants", id_))
+
+
+async def populate(side: Side, merchant: str) -> None:
+    """One row of each table for a merchant that exists."""
+    for table in TENANT:
+        await insert(side, table, good(table, merchant))
