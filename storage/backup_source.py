@@ -31,17 +31,27 @@ async def from_sqlite(source: Path, part: Path) -> Contents:
         Unavailable: it cannot be read, or the copy cannot be written.
     """
 
+    try:
+        database = await asyncio.to_thread(opened, source, "ro")
+    except sqlite3.Error as error:
+        raise Unavailable(f"the database {source} cannot be opened: {error}") from error
+
     def copy() -> None:
-        if not source.exists():
-            raise Unavailable(f"there is no database {source}")
         try:
-            with closing(opened(source, "ro")) as database, _synced(part):
+            with closing(database), _synced(part):
                 database.execute("PRAGMA busy_timeout=5000")
                 database.execute("VACUUM INTO ?", (str(part.absolute()),))
         except sqlite3.Error as error:
             raise Unavailable(f"{source} cannot be copied to {part}: {error}") from error
 
-    await asyncio.to_thread(copy)
+    copying = asyncio.ensure_future(asyncio.to_thread(copy))
+    try:
+        await asyncio.shield(copying)
+    except asyncio.CancelledError:
+        # It would make the file anew after it was removed.
+        database.interrupt()
+        await asyncio.wait((copying,))
+        raise
     await migrate_copy(part)
     return await asyncio.to_thread(mark, part)
 

@@ -279,14 +279,21 @@ class EventLog:
                 continue
             end = self.end
 
-            async def read(tx: Transaction, after: int = end) -> list[StoredEvent]:
-                return await events.following(tx, after, upto)
+            async def read(tx: Transaction, after: int = end) -> tuple[int, list[StoredEvent]]:
+                state = await events.log_state(tx)
+                return state.head, await events.following(tx, after, min(upto, state.head))
 
             try:
-                rows = await self.database.read(read, HUB)
+                head, rows = await self.database.read(read, HUB)
             except StorageError as error:
                 log.warning("what others wrote could not be read", error=str(error))
                 return False
+            if head < upto:
+                # A notice is a hint: whoever took offsets back has told the higher end too.
+                upto = head
+                self._heard = min(self._heard, head)
+                if end >= upto:
+                    break
             first = rows[0].offset if rows else upto + 1
             if first != end + 1:
                 log.error("events are gone that were never seen here", after=end, upto=first - 1)

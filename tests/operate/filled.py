@@ -50,10 +50,11 @@ async def fill(database: Database, merchant: str = "shop", *, stored: int = 5) -
             for values in row:
                 await _insert(tx, table, values)
         await tx.execute(
-            "UPDATE products SET price = 250, version = 2, updated_at = ? WHERE id = ?",
-            (LATER, _id(4)),
+            "UPDATE products SET price = 250, version = 2, updated_at = ?"
+            " WHERE merchant_id = ? AND id = ?",
+            (LATER, merchant, _id(4)),
         )
-        await tx.execute("DELETE FROM orders WHERE id = ?", (_id(99),))
+        await tx.execute("DELETE FROM orders WHERE merchant_id = ? AND id = ?", (merchant, _id(99)))
 
     async def moment(tx: Transaction) -> None:
         await _insert(
