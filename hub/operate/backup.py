@@ -39,8 +39,7 @@ def backup(settings: Settings, file: Path, *, force: bool) -> str:
     begun = time.monotonic()
     source = sqlite_path(settings.effective_database_url)
     _refuse_own_file(file, source)
-    # Live traffic comes first.
-    os.nice(_LOWEST_PRIORITY)
+    _step_back()
     found = asyncio.run(_make(settings, source, file, force=force))
     size = file.stat().st_size
     where = masked_address(settings.effective_database_url)
@@ -58,10 +57,20 @@ def backup(settings: Settings, file: Path, *, force: bool) -> str:
     return "\n".join(lines)
 
 
+def _step_back() -> None:
+    """Let live traffic come first: at once where the system can do that (nice alone lets a process
+    finish its turn of some milliseconds)."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(_LOWEST_PRIORITY)
+
+
 async def _make(settings: Settings, source: Path | None, file: Path, *, force: bool) -> Contents:
     with form.writing(file, replace=force) as part:
         if source is not None:
-            return await backup_source.from_sqlite(source, part)
+            alone = not settings.data_dir.is_dir() or lock.running(settings.data_dir) is None
+            return await backup_source.from_sqlite(source, part, haste=alone)
         database = await _postgres(settings)
         try:
             return await backup_source.from_postgres(database, part)

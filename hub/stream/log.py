@@ -279,7 +279,9 @@ class EventLog:
                 continue
             end = self.end
 
-            async def read(tx: Transaction, after: int = end) -> tuple[int, list[StoredEvent]]:
+            async def read(
+                tx: Transaction, after: int = end, upto: int = upto
+            ) -> tuple[int, list[StoredEvent]]:
                 state = await events.log_state(tx)
                 return state.head, await events.following(tx, after, min(upto, state.head))
 
