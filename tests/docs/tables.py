@@ -130,7 +130,13 @@ def postgres_tables() -> dict[str, Table]:
 def _add_lines(table: Table, lines: str) -> Table:
     table.meanings |= _meanings(lines)
     for line in lines.splitlines():
-        sql = line.partition(" --")[0].strip().rstrip(",;").removeprefix("ADD ")
+        sql = (
+            line.partition(" --")[0]
+            .strip()
+            .rstrip(",;")
+            .removeprefix("ADD COLUMN ")
+            .removeprefix("ADD ")
+        )
         if match := re.match(r"PRIMARY KEY \((.*?)\)$", sql):
             table.rules.append(f"primary key ({match[1]})")
         elif match := re.match(r"UNIQUE (?:NULLS NOT DISTINCT )?\((.*?)\)$", sql):
@@ -173,7 +179,7 @@ def abouts() -> dict[str, str]:
     """What each table is for: the comment above it, SQLite's where there is one."""
     found = {"schema_migrations": RUNNERS_ABOUT}
     for engine in ("postgres", "sqlite"):
-        for step in migrations(engine):  # type: ignore[arg-type]
+        for step in migrations(engine):
             for comment, table in ABOUT.findall(step.sql):
                 lines = [line.removeprefix("--").strip() for line in comment.splitlines()]
                 found[table] = " ".join(lines)

@@ -24,6 +24,7 @@ from tests.support.command import Finished, environment, run_py
 from tests.support.crowd import Bot, stored_log
 from tests.support.databases import Store
 from tests.support.hub_process import REPOSITORY, HubProcess
+from tests.support.postgres import PostgresServer
 from tests.support.rest import call, merchant_of, new_key
 from tests.support.ws import connect
 
@@ -180,7 +181,9 @@ async def test_a_backup_is_a_database_with_a_mark(source: Place, tmp_path: Path)
 async def test_after_a_restore_ids_are_known_and_the_epoch_is_new(
     source: Place, target: Place, tmp_path: Path
 ) -> None:
-    ticks = [{"type": "custom_tick", "id": f"t-{n}", "data": {"n": n}} for n in range(4)]
+    ticks: list[dict[str, object]] = [
+        {"type": "custom_tick", "id": f"t-{n}", "data": {"n": n}} for n in range(4)
+    ]
     async with HubProcess(source.data_dir.parent, source.settings) as hub:
         async with connect(hub, hub.bot_key) as bot:
             epoch = (await bot.next(type="connected"))["epoch"]
@@ -506,12 +509,12 @@ async def test_a_backup_of_a_newer_version_is_refused(
     async with here.store.open() as database:
         await fill(database)
     done(await here.run("backup", str(tmp_path / "b")))
-    with closing(sqlite3.connect(tmp_path / "b")) as database, database:
-        database.execute("INSERT INTO schema_migrations VALUES (999, '999_x.sql', 'x')")
+    with closing(sqlite3.connect(tmp_path / "b")) as copy, copy:
+        copy.execute("INSERT INTO schema_migrations VALUES (999, '999_x.sql', 'x')")
     assert "newer version" in refused(await target.run("restore", str(tmp_path / "b")))
-    with closing(sqlite3.connect(tmp_path / "b")) as database, database:
-        database.execute("DELETE FROM schema_migrations WHERE number = 999")
-        database.execute("UPDATE schema_migrations SET checksum = 'x' WHERE number = 2")
+    with closing(sqlite3.connect(tmp_path / "b")) as copy, copy:
+        copy.execute("DELETE FROM schema_migrations WHERE number = 999")
+        copy.execute("UPDATE schema_migrations SET checksum = 'x' WHERE number = 2")
     assert "checksum" in refused(await target.run("restore", str(tmp_path / "b")))
 
 
@@ -549,8 +552,8 @@ async def test_a_database_of_an_older_version_is_backed_up_with_the_schema_of_th
 async def test_a_backup_of_an_older_version_is_migrated(target: Place, tmp_path: Path) -> None:
     file = tmp_path / "b"
     older(file, 2)
-    with closing(sqlite3.connect(file)) as database, database:
-        database.execute("UPDATE log_state SET fingerprint = 'backup'")
+    with closing(sqlite3.connect(file)) as copy, copy:
+        copy.execute("UPDATE log_state SET fingerprint = 'backup'")
     content = file.read_bytes()
     done(await target.run("restore", str(file)))
     assert file.read_bytes() == content
@@ -569,8 +572,8 @@ async def test_a_row_that_postgres_refuses_leaves_everything_as_it_was(
         await fill(database, "another-shop")
         before = await everything(database)
     done(await here.run("backup", str(tmp_path / "b")))
-    with closing(sqlite3.connect(tmp_path / "b")) as database_, database_:
-        database_.execute("INSERT INTO retired_event_ids VALUES ('m', 'a' || char(0), 1)")
+    with closing(sqlite3.connect(tmp_path / "b")) as copy, copy:
+        copy.execute("INSERT INTO retired_event_ids VALUES ('m', 'a' || char(0), 1)")
     told = refused(await there.run("restore", str(tmp_path / "b"), "--yes"))
     assert "retired_event_ids" in told
     async with there.store.open() as database:
@@ -579,6 +582,41 @@ async def test_a_row_that_postgres_refuses_leaves_everything_as_it_was(
 
 async def test_an_unreachable_postgres_is_a_sentence(tmp_path: Path) -> None:
     settings: Mapping[str, str] = {"HUB_DATABASE_URL": "postgres://hub@127.0.0.1:1/none"}
-    done_ = await run_py(tmp_path / "data", "backup", str(tmp_path / "b"), settings=settings)
-    assert "Postgres" in refused(done_)
+    ended = await run_py(tmp_path / "data", "backup", str(tmp_path / "b"), settings=settings)
+    assert "Postgres" in refused(ended)
     assert list(tmp_path.glob("b*")) == []
+
+
+async def test_the_strict_way_of_the_documentation_works(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """One role owns the schema and may make no roles, the hub logs in as another one."""
+    make = "DO $$ BEGIN CREATE ROLE {} {}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    postgres_server.execute(
+        make.format("strict_owner", "LOGIN"),
+        make.format("hub_app", "NOLOGIN"),
+        "GRANT hub_app TO strict_owner",
+        make.format("strict_hub", "LOGIN"),
+        "GRANT hub_app TO strict_hub",
+        "CREATE DATABASE strict OWNER strict_owner ENCODING 'UTF8' TEMPLATE template0",
+    )
+    settings = {
+        "HUB_DATABASE_URL": postgres_server.url("strict", "strict_hub"),
+        "HUB_DATABASE_OWNER_URL": postgres_server.url("strict", "strict_owner"),
+    }
+    try:
+        async with HubProcess(tmp_path, settings) as hub:
+            event = {"type": "custom_tick", "id": "t-1", "data": {}}
+            sent = await call(hub, "POST", "/api/events", event, key=hub.bot_key)
+            assert sent.status in (200, 201), sent.body
+            await hub.terminate()
+            file = tmp_path / "b"
+            done(await run_py(hub.data_dir, "backup", str(file), settings=settings))
+            assert ("t-1",) in in_file(file, "SELECT id FROM events")
+            done(await run_py(hub.data_dir, "restore", str(file), "--yes", settings=settings))
+            await hub.start()
+            query = {"types": "custom_*"}
+            page = await call(hub, "GET", "/api/events", key=hub.admin_key, query=query)
+            assert [found["id"] for found in page.json()["events"]] == ["t-1"]
+    finally:
+        postgres_server.drop_database("strict")
