@@ -32,7 +32,7 @@ PYTEST := $(PY) -m pytest
 OR_NONE := || test $$? -eq 5
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-slow check bench pins stale
+.PHONY: help install run test test-slow check docs bench pins stale
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -56,6 +56,9 @@ check: $(DEV) ## linters, types, import contracts, documentation
 	@$(PY) -m mypy
 	@$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	@$(PY) -m pytest -q tests/docs
+
+docs: $(DEV) ## write docs/tables.md from the migrations
+	@$(PY) -m tests.docs.tables
 
 bench: $(DEV) ## print the tables that the README quotes
 	@$(PY) -m tests.bench

@@ -5,8 +5,9 @@ import asyncio
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from hub.operate import admin, doctor, serve
+from hub.operate import admin, backup, doctor, serve
 from hub.operate.database import open_database
 from hub.operate.first_start import prepare_data_dir
 from hub.operate.lock import AlreadyRunning, hold
@@ -28,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"settings:\n{error}", file=sys.stderr)
     except (AlreadyRunning, StorageError, admin.CommandError, ValueError) as error:
         print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except OSError as error:
         print(f"{error.strerror or error}: {error.filename or settings.host}", file=sys.stderr)
     return 1
@@ -41,6 +45,10 @@ def _run(options: argparse.Namespace, settings: Settings, unknown: list[str]) ->
             report, healthy = doctor.doctor(settings, unknown)
             print(report)
             return 0 if healthy else 1
+        case "backup", _:
+            print(backup.backup(settings, options.file, force=options.force))
+        case "restore", _:
+            print(backup.restore_(settings, options.file, sure=options.yes))
         case "key", "create":
             print(
                 admin.create(
@@ -81,6 +89,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="run the hub (the default)")
     commands.add_parser("migrate", help="bring the database's schema up to date")
     commands.add_parser("doctor", help="check the configuration and say what to do")
+    backup_ = commands.add_parser("backup", help="write all data into one file; the hub may run")
+    backup_.add_argument("file", type=Path, help="the file to write")
+    backup_.add_argument("--force", action="store_true", help="replace the file if it is there")
+    restore = commands.add_parser("restore", help="replace all data with a backup; no hub may run")
+    restore.add_argument("file", type=Path, help="what `backup` has written, on either engine")
+    restore.add_argument("--yes", action="store_true", help="do not ask, whatever is there")
     key = commands.add_parser("key", help="make, list and revoke keys")
     actions = key.add_subparsers(dest="action", metavar="action", required=True)
     create = actions.add_parser("create", help="make a key; it is shown once")

@@ -2,10 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
-from .database import Database, Engine, Transaction
+from .database import Database, Engine, Row, Transaction
 from .errors import NoSchema, SchemaError
 from .scope import HUB
 
@@ -83,8 +84,19 @@ async def pending(database: Database) -> list[str]:
 
 
 async def _verified(tx: Transaction, steps: list[Migration]) -> int:
-    """How many steps are applied, each checked against the file it came from."""
     applied = await tx.fetch("SELECT number, name, checksum FROM schema_migrations ORDER BY number")
+    return verified(applied, steps)
+
+
+def verified(applied: Sequence[Row], steps: Sequence[Migration]) -> int:
+    """How many steps are applied, each checked against the file it came from.
+
+    Args:
+        applied: number, name and checksum of those that a database has, in order.
+
+    Raises:
+        SchemaError: one was changed, or the schema is newer than this program.
+    """
     if len(applied) > len(steps):
         raise SchemaError(
             f"the database has migration {applied[-1][1]}, which this program does not know: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -24,9 +24,10 @@ class Plan:
     def seconds(self, full: float, quick: float) -> float:
         return quick if self.quick else full
 
-    def hub(self, under: Sequence[str] = ()) -> Hub:
+    def hub(self, under: Sequence[str] = (), settings: Mapping[str, str] | None = None) -> Hub:
         """A hub that knows nothing yet."""
-        return Hub(self.cores.server, Path(mkdtemp(prefix="hub-", dir=self.folder)), under)
+        folder = Path(mkdtemp(prefix="hub-", dir=self.folder))
+        return Hub(self.cores.server, folder, under, settings)
 
     def baseline(self, module: str) -> Baseline:
         return Baseline(self.cores.server, self.folder / f"{module}.log", f"tests.bench.{module}")

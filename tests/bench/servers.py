@@ -111,17 +111,24 @@ class Baseline(Server):
 class Hub(Server):
     """`run.py serve` with a data directory of its own and every other setting as it comes."""
 
-    def __init__(self, core: int, folder: Path, under: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        core: int,
+        folder: Path,
+        under: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(core, folder / "hub.log")
         self.folder = folder
+        self._settings = dict(settings or {})
         self._under = under  # a program that runs the hub, such as strace
         self._tokens: dict[str, str] = {}
 
     def start(self) -> None:
         previous = self._lock().get("pid")
         env = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
-        env |= {"HUB_PORT": "0", "HUB_DATA_DIR": str(self.folder)}
+        env |= {"HUB_PORT": "0", "HUB_DATA_DIR": str(self.folder), **self._settings}
         self._spawn([*self._under, *HUB_COMMAND], env)
         deadline = time.monotonic() + START_TIMEOUT
         while (lock := self._lock()).get("pid") in (previous, None) or not lock.get("url"):

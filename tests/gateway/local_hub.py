@@ -67,8 +67,8 @@ async def prepared(database: Database) -> LocalHub:
     hub = LocalHub(database, uuid7(), uuid7())
 
     async def work(tx: Transaction) -> None:
-        await merchants.insert(tx, hub.merchant_id, "ours", NOW)
-        await merchants.insert(tx, hub.other_merchant, "theirs", NOW)
+        await merchants.insert(tx, hub.merchant_id, "ours", NOW, uuid7)
+        await merchants.insert(tx, hub.other_merchant, "theirs", NOW, uuid7)
 
     await database.write(work, HUB)
     for role in ROLES:

@@ -27,8 +27,8 @@ async def sealed(database: Database) -> Database:
     """Two merchants; what was written down about them is not what a test is about."""
 
     async def work(tx: Transaction) -> None:
-        await merchants.insert(tx, ONE, "one", NOW)
-        await merchants.insert(tx, TWO, "two", NOW)
+        await merchants.insert(tx, ONE, "one", NOW, uuid7)
+        await merchants.insert(tx, TWO, "two", NOW, uuid7)
 
     await database.write(work, HUB)
     return database

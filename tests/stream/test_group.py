@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from hub.protocol.drafts import Origin
+from hub.protocol.ids import uuid7
 from hub.stream.log import EventLog
 from hub.stream.waiting import Committed, WriteScope
 from storage import keys, merchants
@@ -163,7 +164,7 @@ async def filled(database: Database) -> Database:
 
     async def work(tx: Transaction) -> None:
         for id_ in MERCHANTS:
-            await merchants.insert(tx, id_, "name", NOW)
+            await merchants.insert(tx, id_, "name", NOW, uuid7)
         for number in range(WRITES):
             key = old_key(number)
             await keys.insert(tx, key, digest(key.id))

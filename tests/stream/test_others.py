@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from hub.protocol.ids import uuid7
 from hub.stream.append import Outcome
 from hub.stream.entry import Entry
 from hub.stream.log import EventLog, open_log
@@ -138,7 +139,7 @@ async def test_events_of_rows_and_volatile_ones(postgres_url: str, told: dict[st
     async with running(postgres_url, **told) as a, running(postgres_url, **told) as b:
         for number, one in enumerate((a, b, a, b)):
             await one.log.commit(
-                lambda scope, n=number: merchants.insert(scope.tx, f"m{n}", "name", NOW),  # type: ignore[misc]
+                lambda scope, n=number: merchants.insert(scope.tx, f"m{n}", "name", NOW, uuid7),  # type: ignore[misc]
                 HUB,
             )
             await publish(one.log, [draft(f"id-{number}"), draft("v", volatile=True)])

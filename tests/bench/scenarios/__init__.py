@@ -7,10 +7,12 @@ from collections.abc import Callable
 from tests.bench.plan import Plan
 from tests.bench.report import Outcome
 from tests.bench.scenarios import (
+    backup,
     fanout,
     herd,
     http_streams,
     ingest,
+    ingest_postgres,
     memory,
     rate,
     replay,
@@ -23,10 +25,12 @@ SCENARIOS: dict[str, Scenario] = {
     "fanout": fanout.run,
     "ingest": ingest.saturated,
     "ingest-rate": ingest.at_a_rate,
+    "ingest-postgres": ingest_postgres.run,
     "rate": rate.run,
     "memory": memory.run,
     "replay": replay.run,
     "herd": herd.run,
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
+    "backup": backup.run,
 }

@@ -34,7 +34,7 @@ def saturated(plan: Plan) -> Outcome:
             for _ in range(plan.rounds(3)):
                 results.append(load.run(Window(IN_FLIGHT, acked=True), plan.seconds(3, 1)))
             per_event = (hub.process.written()[0] - wrote) / (load.sent - sent)
-            outcome.faults += [*results[-1].faults, *_holes(load)]
+            outcome.faults += [*results[-1].faults, *holes(load)]
         rates[name] = [result.acked / result.seconds for result in results]
         outcome.rows.append(
             (
@@ -71,7 +71,7 @@ def at_a_rate(plan: Plan, per_second: int = 5000) -> Outcome:
             results = [
                 load.run(Rate(per_second), plan.seconds(3, 1.5)) for _ in range(plan.rounds(3))
             ]
-            outcome.faults += [*results[-1].faults, *_holes(load)]
+            outcome.faults += [*results[-1].faults, *holes(load)]
     outcome.rows.append(
         (
             spread([r.acked / r.seconds for r in results]),
@@ -86,7 +86,7 @@ def at_a_rate(plan: Plan, per_second: int = 5000) -> Outcome:
     return outcome
 
 
-def _holes(load: Load) -> list[str]:
+def holes(load: Load) -> list[str]:
     """Between the first acknowledged offset and the last there is nothing but what was sent."""
     offsets = load.acked_offsets()
     if offsets == load.acked:

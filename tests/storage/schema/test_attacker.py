@@ -289,7 +289,8 @@ async def test_every_foreign_key_stays_within_its_merchant(attacker: Attacker) -
     loose = await attacker.rows(
         "SELECT conrelid::regclass::text, conname FROM pg_constraint c WHERE contype = 'f'"
         " AND confrelid NOT IN ('merchants'::regclass, 'hub_instances'::regclass)"
-        " AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.confrelid AND a.attname = 'merchant_id'"
+        " AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.confrelid"
+        " AND a.attname = 'merchant_id'"
         " AND a.attnum = ANY (c.confkey))"
     )
     assert loose == []
