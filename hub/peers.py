@@ -125,14 +125,19 @@ class Peers:
         kept.authenticator.forget_all()
         try:
             kept.merchants.update(await merchant_ids(self._log.database))
-            held = kept.connections.key_ids()
-            if held:
+            held, browsers = kept.connections.key_ids(), kept.connections.browsers()
 
-                async def read(tx: Transaction) -> list[str]:
-                    return await keys.revoked_among(tx, held)
+            async def read(tx: Transaction) -> tuple[list[str], list[str]]:
+                return (
+                    await keys.revoked_among(tx, held) if held else [],
+                    await keys.ended_among(tx, browsers) if browsers else [],
+                )
 
-                for key_id in await self._log.database.read(read, HUB):
-                    kept.connections.close_key(key_id)
+            revoked, ended = await self._log.database.read(read, HUB)
+            for key_id in revoked:
+                kept.connections.close_key(key_id)
+            for browser in ended:
+                kept.connections.close_browser(browser)
         except StorageError as error:
             log.warning("what was missed could not be read", error=str(error))
 

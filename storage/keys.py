@@ -90,6 +90,19 @@ async def revoked_among(tx: Transaction, ids: Sequence[str]) -> list[str]:
     return [id_ for id_ in ids if id_ not in alive]
 
 
+async def ended_among(tx: Transaction, token_hashes: Sequence[str]) -> list[str]:
+    """Which of these browsers' sessions are gone."""
+    where, params = scoped(tx)
+    marks = ", ".join("?" * len(token_hashes))
+    rows = await tx.fetch(
+        "SELECT token_hash FROM browser_sessions"  # noqa: S608
+        f" WHERE {where} AND token_hash IN ({marks})",
+        (*params, *token_hashes),
+    )
+    alive = {token_hash for (token_hash,) in rows}
+    return [token_hash for token_hash in token_hashes if token_hash not in alive]
+
+
 # ── browsers ─────────────────────────────────────────────────────────────────────────────────
 
 
