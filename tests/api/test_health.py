@@ -242,15 +242,8 @@ async def test_a_database_that_hangs_is_waited_for_two_seconds_and_asked_once(
     await until_ready(shaky)
 
 
-@pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hub that asks its database nothing by itself."""
-    monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 3600)
-    monkeypatch.setattr("hub.peers._BEAT_SECONDS", 3600)
-
-
 async def test_asking_again_and_again_costs_the_database_nothing(
-    quiet: None, shaky: LocalHub, faulty: FaultyDatabase
+    shaky: LocalHub, faulty: FaultyDatabase
 ) -> None:
     await until_ready(shaky)
     before = (faulty.reads, faulty.writes)

@@ -15,6 +15,13 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"uvloop": uvloop.new_event_loop}
 
 
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub in this process asks its database nothing by itself: tests count what it asks for."""
+    monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 3600)
+    monkeypatch.setattr("hub.peers._BEAT_SECONDS", 3600)
+
+
 @pytest.fixture
 async def local(database: Database) -> AsyncIterator[LocalHub]:
     """A hub with its defaults. For settings or a database of its own, a test uses `running`."""
