@@ -170,7 +170,8 @@ async def test_a_savepoint_with_another_scope_writes_its_rows_alone(
         shared, "SELECT id FROM api_keys WHERE id LIKE 'n%' OR id LIKE 'p%' ORDER BY 1"
     )
     assert [id_ for (id_,) in found] == ["n1", "n2", "n5", "n7", "n8", "n9", "p1", "p3", "p4", "p6"]
-    actors = dict(await rows(shared, "SELECT target_id, actor_id FROM audit_logs"))
+    audited = await rows(shared, "SELECT target_id, actor_id FROM audit_logs")
+    actors: dict[str, str | None] = dict(audited)
     assert {id_: actors[id_] for (id_,) in found} == {
         "n1": "k1", "n2": "k2", "n5": "k1", "n7": None, "n8": None, "n9": None,
         "p1": "k2", "p3": "k1", "p4": "k2", "p6": "k1",
