@@ -41,7 +41,8 @@ class Peers:
     """Says that this hub lives, and listens to the others.
 
     Args:
-        instance: the id of this hub.
+        instance: the id of this hub; one that comes back under the same id has lost the bots that
+            it held.
         tasks: owns what a notice sets going.
     """
 
@@ -70,6 +71,11 @@ class Peers:
         Raises:
             StorageError, Unavailable: the database did not do it.
         """
+
+        async def let_go(scope: WriteScope) -> None:
+            await instances.let_go(scope.tx, self._instance)
+
+        await self._log.commit(let_go, HUB)
         await self._beat()
         await self._log.database.listen(self.heard)
 
@@ -83,16 +89,38 @@ class Peers:
                 # Whoever is connected may send one: it is a hint to look and no more.
                 if about.isascii() and about.isdecimal():
                     self._log.hear(int(about))
-            case "key":
-                self._kept.authenticator.forget(about)
-                self._kept.connections.close_key(about)
-            case "browser":
-                self._kept.authenticator.forget_browser(about)
-                self._kept.connections.close_browser(about)
-            case "merchant":
-                self._kept.merchants.add(about)
+            case "key" | "browser" | "merchant":
+                self._tasks.create_task(self._look_at(word, about))
             case "again":
                 self._tasks.create_task(self._look_again())
+
+    async def _look_at(self, word: str, about: str) -> None:
+        """Find out whether a notice is true, and act on it."""
+        kept = self._kept
+        database = self._log.database
+        try:
+            match word:
+                case "key":
+                    kept.authenticator.forget(about)
+                    await self._close_revoked([about])
+                case "browser":
+                    kept.authenticator.forget_browser(about)
+                    if await database.read(lambda tx: keys.by_session_hash(tx, about), HUB) is None:
+                        kept.connections.close_browser(about)
+                case _:
+                    await database.read(lambda tx: merchants.get(tx, about), HUB)
+                    kept.merchants.add(about)
+        except StorageError as error:  # the next look finds it
+            log.warning("a notice could not be followed", about=word, error=str(error))
+
+    async def _close_revoked(self, key_ids: list[str]) -> None:
+        """Close what keys that are revoked have open."""
+
+        async def read(tx: Transaction) -> list[str]:
+            return await keys.revoked_among(tx, key_ids)
+
+        for key_id in await self._log.database.read(read, HUB):
+            self._kept.connections.close_key(key_id)
 
     async def run(self) -> None:
         """Say every 5 s that this hub lives, and look for those that do not. Never ends."""
@@ -125,19 +153,15 @@ class Peers:
         kept.authenticator.forget_all()
         try:
             kept.merchants.update(await merchant_ids(self._log.database))
-            held, browsers = kept.connections.key_ids(), kept.connections.browsers()
+            if held := kept.connections.key_ids():
+                await self._close_revoked(held)
+            if browsers := kept.connections.browsers():
 
-            async def read(tx: Transaction) -> tuple[list[str], list[str]]:
-                return (
-                    await keys.revoked_among(tx, held) if held else [],
-                    await keys.ended_among(tx, browsers) if browsers else [],
-                )
+                async def read(tx: Transaction) -> list[str]:
+                    return await keys.ended_among(tx, browsers)
 
-            revoked, ended = await self._log.database.read(read, HUB)
-            for key_id in revoked:
-                kept.connections.close_key(key_id)
-            for browser in ended:
-                kept.connections.close_browser(browser)
+                for browser in await self._log.database.read(read, HUB):
+                    kept.connections.close_browser(browser)
         except StorageError as error:
             log.warning("what was missed could not be read", error=str(error))
 

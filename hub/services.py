@@ -73,9 +73,18 @@ class Services(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, database: Database, origins: Origins, version: str = "unknown"
+    settings: Settings,
+    database: Database,
+    origins: Origins,
+    version: str = "unknown",
+    instance: str | None = None,
 ) -> AsyncIterator[Services]:
-    """Start everything on a migrated database; on leaving, write what was accepted and stop."""
+    """Start everything on a migrated database; on leaving, write what was accepted and stop.
+
+    Args:
+        instance: the id of this hub among those on the database, which stays over its restarts;
+            one for this time without it.
+    """
     started = Started(version, time.time_ns() // 1_000_000, time.monotonic())
     event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
     merchant_ids = await merchants_of(database)
@@ -91,7 +100,7 @@ async def open_services(
         fanout.writing = lambda: event_log.writing
         replay = Replay(event_log, fanout, tasks)
         authenticator = Authenticator(database)
-        instance = uuid7()
+        instance = instance or uuid7()
         presence = Presence(event_log, instance)
         connections = Connections(presence, settings.connections_per_key, authenticator.now_ms)
         limits = quotas(settings)

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from .database import Transaction, Value
 from .records import AuditRow
-from .scope import scoped
+from .scope import EVERY_MERCHANT, scoped
 
 _COLUMNS = (
     "a.id, a.merchant_id, a.actor_id, a.actor_role, k.name, a.action, a.target_type, a.target_id,"
@@ -57,7 +57,8 @@ async def page(
         (*of_whom, *params, limit),
     )
     async for row in rows:
-        found.append(AuditRow(*row))
+        merchant_id = None if row[1] == EVERY_MERCHANT else row[1]  # an admin's key has none
+        found.append(AuditRow(row[0], merchant_id, *row[2:]))
         size += len(row[_BEFORE] or "") + len(row[_AFTER] or "")
         if size >= characters:
             break

@@ -27,6 +27,11 @@ async def remove_silent(tx: Transaction, instance: str, since: str) -> int:
     )
 
 
+async def let_go(tx: Transaction, instance: str) -> None:
+    """Note that a hub holds no bots."""
+    await tx.execute("DELETE FROM bot_connections WHERE instance_id = ?", (instance,))
+
+
 async def any_alive(tx: Transaction, since: str) -> bool:
     """Whether a hub was seen since a moment."""
     return bool(await tx.fetch("SELECT 1 FROM hub_instances WHERE seen_at >= ? LIMIT 1", (since,)))

@@ -8,25 +8,16 @@ fault cannot choose another merchant. The owner itself runs migrations and a res
 
 import asyncio
 import contextlib
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import asyncpg
-import msgspec
 
-from .database import DEADLINE_SECONDS, Engine, Row, Transaction, Value
-from .errors import Conflict, NoSchema, SchemaError, Sealed, StorageError, Unavailable
+from .database import DEADLINE_SECONDS, Engine, Transaction
+from .errors import NoSchema, StorageError, Unavailable
 from .postgres_line import Connection, Line
-from .postgres_sql import (
-    changed,
-    insert_unnested,
-    instant,
-    numbered,
-    settings,
-    wanted_unnested,
-)
+from .postgres_sql import instant
+from .postgres_transaction import PostgresTransaction, translated
 from .scope import HUB, Scope
 
 T = TypeVar("T")
@@ -38,7 +29,6 @@ ROLE = "hub_app"
 _CHANNEL = "hub"
 _LOG_CHANNEL = "hub_log"
 _MIGRATION_LOCK = 0x485542  # any number that nothing else on this database uses: "HUB"
-_PREFETCH = 500
 _STATEMENTS = 512
 _LISTEN_SECONDS = 5.0
 _RELISTEN_SECONDS = 0.2
@@ -47,7 +37,8 @@ _CLOSE_SECONDS = 2.0
 _SESSION = {
     "application_name": APPLICATION,
     "timezone": "UTC",
-    "search_path": "public",
+    "search_path": "public, pg_temp",  # temporary tables would come first
+    "enable_sort": "off",  # every list has its index; a policy's range makes a sort look cheap
     "standard_conforming_strings": "on",
     "synchronous_commit": "on",
     "jit": "off",  # its compilation costs more than any query here
@@ -65,151 +56,6 @@ _OWNER_SESSION = _SESSION | {
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
-
-
-class PostgresTransaction:
-    """A transaction on one connection.
-
-    What needs no answer (BEGIN, the binding, savepoints) goes out with the next statement of its
-    kind, as one message: a round trip costs 0.1 ms on this machine and 1 ms on the next.
-    """
-
-    def __init__(
-        self, connection: Connection, begin: str, scope: Scope, secret: bytes | None
-    ) -> None:
-        self._connection = connection
-        self._secret = secret
-        self._scope = scope
-        self._pending = [begin, self._binding(scope)]
-
-    @property
-    def scope(self) -> Scope:
-        return self._scope
-
-    async def execute(self, sql: str, params: Sequence[Value] = ()) -> int:
-        await self._flush()
-        with translated():
-            return changed(await self._connection.execute(numbered(sql), *params))
-
-    async def fetch(self, sql: str, params: Sequence[Value] = ()) -> list[Row]:
-        await self._flush()
-        with translated():
-            return [tuple(row) for row in await self._connection.fetch(numbered(sql), *params)]
-
-    async def scan(self, sql: str, params: Sequence[Value] = ()) -> AsyncIterator[Row]:
-        await self._flush()
-        with translated():
-            async for row in self._connection.cursor(numbered(sql), *params, prefetch=_PREFETCH):
-                yield tuple(row)
-
-    async def insert(
-        self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Value]]
-    ) -> None:
-        if not rows:
-            return
-        await self._flush()
-        with translated():
-            sql = insert_unnested(table, tuple(columns.items()))
-            await self._connection.execute(sql, *map(list, zip(*rows, strict=True)))
-
-    async def fetch_wanted(
-        self, columns: Sequence[str], rows: Sequence[Sequence[str]], sql: str
-    ) -> list[Row]:
-        if not rows:
-            return []
-        await self._flush()
-        with translated():
-            query = wanted_unnested(tuple(columns), sql)
-            found = await self._connection.fetch(query, *map(list, zip(*rows, strict=True)))
-        return [tuple(row) for row in found]
-
-    @asynccontextmanager
-    async def savepoint(self, scope: Scope | None = None) -> AsyncIterator[None]:
-        outer = self._scope
-        self._pending.append("SAVEPOINT part;")
-        self._bind(scope or outer)
-        try:
-            yield
-        except BaseException:
-            if not self._connection.is_closed():
-                # Its SAVEPOINT may still be pending; ROLLBACK TO follows it in one message.
-                self._pending.append("ROLLBACK TO SAVEPOINT part;RELEASE SAVEPOINT part;")
-                self._scope = outer  # the binding was rolled back too
-                await self._flush()
-            raise
-        self._pending.append("RELEASE SAVEPOINT part;")
-        self._bind(outer)
-
-    async def script(self, sql: str) -> None:
-        self._pending.append(sql)
-        try:
-            await self._flush()
-        except Unavailable as error:
-            cause = error.__cause__
-            if isinstance(cause, asyncpg.PostgresSyntaxError) and _is_cut(str(cause)):
-                raise SchemaError(f"a migration ends within a statement: {cause}") from error
-            raise
-
-    async def tables(self) -> list[str]:
-        rows = await self.fetch(
-            "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = 'public'"
-        )
-        return [name for (name,) in rows]
-
-    async def commit(self) -> None:
-        """Commit what was done."""
-        self._pending.append("COMMIT;")
-        await self._flush()
-
-    def _bind(self, scope: Scope) -> None:
-        if scope is not self._scope:
-            self._pending.append(self._binding(scope))
-            self._scope = scope
-
-    def _binding(self, scope: Scope) -> str:
-        if self._secret is None:
-            return ""  # before the first migration there is nothing to be sealed
-        actor = {
-            "id": scope.actor_id, "role": scope.actor_role, "address": scope.address,
-            "agent": scope.agent and scope.agent.replace("\0", ""),  # as no text can hold it
-        }  # fmt: skip
-        return settings(
-            {
-                "hub.merchant": scope.bound,
-                "hub.proof": proof(self._secret, scope.bound),
-                "hub.actor": msgspec.json.encode(actor).decode(),
-            }
-        )
-
-    async def _flush(self) -> None:
-        if self._pending:
-            pending, self._pending = "".join(self._pending), []
-            with translated():
-                await self._connection.execute(pending)
-
-
-def proof(secret: bytes, bound: str) -> str:
-    """What shows that a binding was made by who knows the secret; see `hub_merchant()`."""
-    inner = hashlib.sha256(secret + bound.encode()).digest()
-    return hashlib.sha256(secret + inner).hexdigest()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Postgres' errors as storage's own."""
-    try:
-        yield
-    except asyncpg.IntegrityConstraintViolationError as error:
-        raise Conflict(str(error)) from error
-    except asyncpg.InsufficientPrivilegeError as error:
-        raise Sealed(str(error)) from error
-    except asyncpg.RaiseError as error:
-        refusal = Sealed if str(error).startswith("sealed") else Conflict
-        raise refusal(str(error)) from error
-    except asyncpg.DataError as error:
-        raise Conflict(f"a value does not fit: {error}") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Postgres: {str(error) or type(error).__name__}") from error
 
 
 class PostgresDatabase:
@@ -400,11 +246,6 @@ class PostgresDatabase:
                         await ended.wait()
         finally:
             await line.close()
-
-
-def _is_cut(message: str) -> bool:
-    """Whether a syntax error says that a statement, a string or a comment has no end."""
-    return message.endswith("at end of input") or message.startswith("unterminated")
 
 
 async def _roll_back(connection: Connection) -> None:

@@ -1,6 +1,5 @@
-"""From the SQL of the seam to Postgres' own: numbered parameters, literals, values."""
+"""From the SQL of the seam to Postgres' own: numbered parameters, arrays of rows, values."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -40,19 +39,6 @@ def wanted_unnested(columns: tuple[str, ...], sql: str) -> str:
     """A query with a table `wanted` in front: an array of text a column."""
     arrays = ", ".join(f"${n}::text[]" for n in range(1, len(columns) + 1))
     return f"WITH wanted ({', '.join(columns)}) AS (SELECT * FROM unnest({arrays})) {sql}"  # noqa: S608
-
-
-def literal(text: str) -> str:
-    """A text as a literal; `standard_conforming_strings` is on, so only quotes are special.
-
-    A NUL, which no Postgres text can hold, is left out.
-    """
-    return "'" + text.replace("'", "''").replace("\0", "") + "'"
-
-
-def settings(values: Mapping[str, str]) -> str:
-    """Statements that set these settings until the transaction or savepoint is undone or over."""
-    return "".join(f"SET LOCAL {name} = {literal(value)};" for name, value in values.items())
 
 
 def instant(text: str) -> str:

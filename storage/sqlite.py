@@ -299,6 +299,8 @@ async def _connect(path: Path, opened: list[aiosqlite.Connection]) -> aiosqlite.
     opened.append(connection)
     await connection.execute_fetchall(f"PRAGMA busy_timeout={_BUSY_MS}")
     await connection.execute_fetchall("PRAGMA foreign_keys=ON")
+    # Else a row that REPLACE removes would go without its delete triggers, and without an audit.
+    await connection.execute_fetchall("PRAGMA recursive_triggers=ON")
     return connection
 
 

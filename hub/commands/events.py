@@ -124,6 +124,8 @@ class Pager:
             )
         if since is None:
             return await self._read(0, None)
+        if epoch in (None, event_log.epoch):
+            await event_log.reach(since)
         if since > event_log.end or epoch not in (None, event_log.epoch):
             end = event_log.end
             gap = Gap(None, None, "epoch", end)

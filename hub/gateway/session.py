@@ -53,7 +53,7 @@ from .connections import Door, Peer
 from .handshake import Opening, Wanted, check_start
 from .line import SocketLine
 from .publishing import Publisher
-from .subscribing import follow, unfollow
+from .subscribing import find_start, follow, is_known, unfollow
 
 if TYPE_CHECKING:
     from .gateway import Gateway
@@ -244,18 +244,15 @@ class Session:
     # ── subscribing ──────────────────────────────────────────────────────────────────────────
 
     def _subscribe(self, wanted: Wanted, ref: str | None) -> None:
-        if wanted.last is None:
+        if is_known(self._gateway, wanted):
             follow(self._gateway, self.reader, wanted, ref, None)
         else:
             self._line.wait()
-            self._gateway.spawn(self._follow_last(wanted, wanted.last, ref))
+            self._gateway.spawn(self._follow_from_start(wanted, ref))
 
-    async def _follow_last(self, wanted: Wanted, last: int, ref: str | None) -> None:
-        """Find where the last matching events begin, which may need the database."""
+    async def _follow_from_start(self, wanted: Wanted, ref: str | None) -> None:
         try:
-            cursor = await self._gateway.replay.last_matching(
-                self.reader.merchant_id, wanted.filter, last, lambda: not self.reader.closed
-            )
+            cursor = await find_start(self._gateway, self.reader, wanted)
         except StorageError:
             self.refuse(Unavailable("the database did not answer; subscribe again"), ref)
         else:

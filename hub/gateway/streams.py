@@ -29,7 +29,7 @@ from .connections import Door, Peer
 from .handshake import Wanted
 from .line import ResponseLine
 from .socket import HIGH_WATER
-from .subscribing import follow
+from .subscribing import find_start, follow
 
 if TYPE_CHECKING:
     from .gateway import Gateway
@@ -111,12 +111,7 @@ class HttpStream:
         try:
             if self.door == "sse":
                 self._write(self._preamble())
-            cursor = None
-            if wanted.last is not None:
-                cursor = await self._gateway.replay.last_matching(
-                    self.reader.merchant_id, wanted.filter, wanted.last,
-                    lambda: not self.reader.closed,
-                )  # fmt: skip
+            cursor = await find_start(self._gateway, self.reader, wanted)
             if not self.reader.closed:
                 follow(self._gateway, self.reader, wanted, None, cursor)
             await self.ended.wait()

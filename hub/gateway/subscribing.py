@@ -12,6 +12,35 @@ if TYPE_CHECKING:
     from .gateway import Gateway
 
 
+def is_known(gateway: "Gateway", wanted: Wanted) -> bool:
+    """Whether it is known at once where a subscription begins."""
+    return wanted.last is None and (
+        wanted.since is None
+        or wanted.since <= gateway.log.end
+        or not gateway.log.database.shared
+        or wanted.epoch not in (None, gateway.log.epoch)
+    )
+
+
+async def find_start(gateway: "Gateway", reader: Reader, wanted: Wanted) -> int | None:
+    """Find out where a subscription begins, which may need the database.
+
+    Returns:
+        The cursor from which the last matching events follow, or None when they were not asked
+        for.
+
+    Raises:
+        storage.errors.Unavailable: the database did not answer.
+    """
+    if wanted.last is not None:
+        return await gateway.replay.last_matching(
+            reader.merchant_id, wanted.filter, wanted.last, lambda: not reader.closed
+        )
+    if wanted.since is not None and not is_known(gateway, wanted):
+        await gateway.log.reach(wanted.since)
+    return None
+
+
 def follow(
     gateway: "Gateway", reader: Reader, wanted: Wanted, ref: str | None, last_cursor: int | None
 ) -> None:

@@ -17,6 +17,7 @@ from storage.scope import HUB
 
 ADMIN_KEY = "admin.key"
 BOT_KEY = "bot.key"
+INSTANCE = "instance.id"
 _LATELY_MS = 15_000
 """How long ago a hub that lives was seen at most; it says so every 5 s."""
 
@@ -30,6 +31,21 @@ def prepare_data_dir(data_dir: Path) -> None:
     # The directory may have been there, open to others; what the hub makes in it is not.
     os.umask(0o077)
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def instance_id(data_dir: Path) -> str:
+    """The id of the hub with this data directory, made at its first start."""
+    file = data_dir / INSTANCE
+    try:
+        return file.read_text(encoding="ascii").strip() or _make_instance(file)
+    except FileNotFoundError:
+        return _make_instance(file)
+
+
+def _make_instance(file: Path) -> str:
+    made = uuid7()
+    file.write_text(f"{made}\n", encoding="ascii")
+    return made
 
 
 async def ensure_keys(
@@ -103,7 +119,11 @@ async def ensure_keys(
         _write_key(data_dir / ADMIN_KEY, token)
     if first:
         _write_key(data_dir / BOT_KEY, bot_token)
-    return await database.write(work, HUB)
+    # As maintenance, because two hubs may start at once on an empty database: one after the other.
+    admin_id, made = await database.maintain(work)
+    if first and not made:  # the other one was sooner, and its bot's key is elsewhere
+        (data_dir / BOT_KEY).unlink(missing_ok=True)
+    return admin_id, made
 
 
 def _read_key(path: Path) -> str | None:

@@ -24,7 +24,7 @@ from storage.migrate import migrate
 from . import lock, logs
 from .banner import banner, example_line
 from .database import open_database
-from .first_start import ensure_keys, prepare_data_dir
+from .first_start import ensure_keys, instance_id, prepare_data_dir
 
 log = structlog.get_logger("hub.operate")
 
@@ -85,7 +85,7 @@ async def _serve(
         admin_id, first = await ensure_keys(database, settings.data_dir, settings.admin_key)
         origins = Origins(settings.public_url, port, settings.allowed_origins)
         services = await stack.enter_async_context(
-            open_services(settings, database, origins, version)
+            open_services(settings, database, origins, version, instance_id(settings.data_dir))
         )
         ticket = services.authenticator.issue_ticket(Behind(admin_id, None), SIGN_IN_SECONDS)
 

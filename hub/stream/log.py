@@ -20,8 +20,9 @@ import structlog
 from hub.protocol.errors import Unavailable
 from hub.protocol.ids import Uuid7Source
 from hub.protocol.websocket import text_frame
+from storage import errors as storage_errors
 from storage import events
-from storage.database import Database, Transaction
+from storage.database import DEADLINE_SECONDS, Database, Transaction
 from storage.errors import SchemaError, StorageError
 from storage.records import LogState, StoredEvent
 from storage.scope import HUB, Scope
@@ -76,6 +77,7 @@ class EventLog:
         self._closing = False
         self._ids = Uuid7Source()
         self._heard = 0
+        self._reaching: list[asyncio.Future[None]] = []
 
     @property
     def end(self) -> int:
@@ -224,6 +226,11 @@ class EventLog:
                 self.last_offset[entry.merchant_id] = entry.offset
         if entries:
             self.listener(entries)
+        if self._reaching:
+            reaching, self._reaching = self._reaching, []
+            for moved in reaching:
+                if not moved.done():
+                    moved.set_result(None)
 
     def _fail(self, group: list[Waiting], error: BaseException) -> None:
         """Refuse a group that was not committed, and what its connections have in flight behind.
@@ -251,6 +258,26 @@ class EventLog:
         self._heard = max(self._heard, head)
         if self._heard > self.end:  # also where it was heard before and could not be read
             self._wake.set()
+
+    async def reach(self, offset: int) -> None:
+        """Read what others have appended, where a client has come further than this hub knows: it
+        may have been with another hub until now.
+
+        Raises:
+            storage.errors.Unavailable: the database did not answer.
+        """
+        if offset <= self.end or not self.database.shared:
+            return
+        head = (await self.database.read(events.log_state, HUB)).head
+        self.hear(head)
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while self.end < min(offset, head):
+                    moved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._reaching.append(moved)
+                    await moved
+        except TimeoutError:
+            raise storage_errors.Unavailable("what others wrote could not be read") from None
 
     async def keep_up(self) -> None:
         """Look at the log every second, since a notice may be lost. Never ends.

@@ -99,6 +99,7 @@ ROUTES = [
     ("DELETE", "/api/session"), ("GET", "/api/merchants"), ("POST", "/api/merchants"),
     ("GET", "/api/keys"), ("POST", "/api/keys"), ("DELETE", "/api/keys/x"),
     ("GET", "/api/sessions"), ("DELETE", "/api/sessions/x"), ("POST", "/api/tickets"),
+    ("GET", "/api/audit"),
     ("OPTIONS", "/api/events"), ("HEAD", "/api/events"), ("GET", "/api/nothing"),
 ]  # fmt: skip
 GUARDED = [route for route in ROUTES if route[0] != "OPTIONS" and route[1] != "/api/nothing"]

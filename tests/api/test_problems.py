@@ -15,6 +15,7 @@ ALLOWED = {
     "/healthz": "GET",
     "/readyz": "GET",
     "/api/session": "GET POST DELETE",
+    "/api/audit": "GET",
     "/api/sessions": "GET",
     "/api/sessions/x": "DELETE",
     "/api/tickets": "POST",

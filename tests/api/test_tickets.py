@@ -277,6 +277,7 @@ async def test_other_routes_take_none_and_use_none_up(world: World) -> None:
     for method, path in (
         ("GET", "/api/merchants"), ("GET", "/api/keys"), ("GET", "/api/sessions"),
         ("GET", "/api/session"), ("POST", "/api/events"), ("POST", "/api/tickets"),
+        ("GET", "/api/audit"),
     ):  # fmt: skip
         answer = await call(world.hub, method, path, query={"token": ticket})
         check_problem(answer, 401, "unauthenticated")

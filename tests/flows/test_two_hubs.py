@@ -27,9 +27,11 @@ Pair = tuple[HubProcess, HubProcess]
 
 
 @asynccontextmanager
-async def running_pair(directory: Path, one: str, other: str) -> AsyncIterator[Pair]:
-    """Two hubs that start at the same moment: each with its way to the database and a data
-    directory of its own, both with the same admin key."""
+async def running_pair(
+    directory: Path, one: str, other: str, *, at_once: bool = False
+) -> AsyncIterator[Pair]:
+    """Two hubs, each with its way to the database and a data directory of its own, both with the
+    same admin key. They start one after the other or at the same moment."""
     hubs = []
     for number, url in enumerate((one, other)):
         folder = directory / f"hub-{number}"
@@ -42,14 +44,17 @@ async def running_pair(directory: Path, one: str, other: str) -> AsyncIterator[P
     async with AsyncExitStack() as stack:
         for hub in hubs:
             stack.push_async_exit(hub)
-        await asyncio.gather(*(hub.start() for hub in hubs))
+        if at_once:
+            await asyncio.gather(*(hub.start() for hub in hubs))
+        else:
+            for hub in hubs:
+                await hub.start()
         yield hubs[0], hubs[1]
 
 
 @pytest.fixture
-async def pair(tmp_path: Path, empty_postgres_url: str) -> AsyncIterator[Pair]:
-    """Two hubs on a database without a schema: one of them makes it."""
-    async with running_pair(tmp_path, empty_postgres_url, empty_postgres_url) as hubs:
+async def pair(tmp_path: Path, postgres_url: str) -> AsyncIterator[Pair]:
+    async with running_pair(tmp_path, postgres_url, postgres_url) as hubs:
         yield hubs
 
 
@@ -110,6 +115,16 @@ async def settled(
     print(f"{len(check.log)} events, {sum(bot.duplicates for bot in bots)} were sent again")
 
 
+async def test_both_start_at_once_on_an_empty_database(
+    tmp_path: Path, empty_postgres_url: str
+) -> None:
+    """One of them makes the schema, the first merchant and the admin key."""
+    async with running_pair(tmp_path, empty_postgres_url, empty_postgres_url, at_once=True) as hubs:
+        assert len({await merchant_of(hub, ADMIN_KEY) for hub in hubs}) == 1
+        answer = await call(hubs[0], "GET", "/api/merchants", key=ADMIN_KEY)
+        assert len(answer.json()["merchants"]) == 1
+
+
 async def test_everyone_on_both_sees_one_order(pair: Pair) -> None:
     print(f"HUB_TEST_SEED={SEED}")
     random.seed(SEED)
@@ -121,11 +136,13 @@ async def test_everyone_on_both_sees_one_order(pair: Pair) -> None:
         await asyncio.sleep(2.5)
         await settled(check, bots, publishing, dashboards, following)
     for hub in pair:
-        assert [event["offset"] for event in await paged(hub, ADMIN_KEY, limit=1000)] == [
-            entry.offset for entry in check.log
-        ]
+        offsets = [event["offset"] for event in await paged(hub, ADMIN_KEY, limit=1000)]
+        # The hubs may have added since that bots have left.
+        assert offsets[: len(check.log)] == [entry.offset for entry in check.log]
+        assert offsets == list(range(1, len(offsets) + 1))
     assert [d.connections for d in dashboards[:4]] == [1] * 4
-    assert min(bot.made for bot in bots) > 50
+    assert min(bot.made for bot in bots) > 10
+    assert sum(bot.made for bot in bots) > 500
 
 
 @pytest.mark.slow
@@ -135,7 +152,7 @@ async def test_one_is_killed_at_random_and_nobody_on_the_other_notices(pair: Pai
     random.seed(SEED)
     bots, dashboards = await crowd(pair)
     check = LogCheck(pair[1], bots)
-    rounds = max(3, ROUNDS // 2)
+    rounds = max(3, ROUNDS // 4)
     async with asyncio.timeout(58), asyncio.TaskGroup() as tasks:
         publishing = [tasks.create_task(bot.run()) for bot in bots]
         following = [tasks.create_task(dashboard.run()) for dashboard in dashboards]
@@ -189,7 +206,7 @@ async def test_one_id_on_both_at_once_is_one_entry(pair: Pair) -> None:
         assert {answer.status for answer in answers} == {201}, bodies
         assert len({body["offset"] for body in bodies}) == 1
         assert [body["duplicate"] for body in bodies].count(False) == 1
-    assert len(stored_log(pair[0])) == 20
+    assert [event.type for event in stored_log(pair[0])].count("custom_once") == 20
 
 
 async def test_a_key_revoked_on_one_is_revoked_on_both(pair: Pair) -> None:
@@ -239,10 +256,10 @@ async def test_one_whose_network_hangs_does_not_hold_up_the_other(
         publishing = [tasks.create_task(bot.run()) for bot in bots]
         following = [tasks.create_task(dashboard.run()) for dashboard in dashboards]
         longest = 0.0
-        for _ in range(3):
+        for _ in range(2):
             await asyncio.sleep(1)
             proxy.stall()
-            until = time.monotonic() + 7
+            until = time.monotonic() + 6
             while time.monotonic() < until:
                 before, began = len(bots[2].acknowledged), time.monotonic()
                 while len(bots[2].acknowledged) == before:

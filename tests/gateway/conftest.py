@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import uvloop
 
+from hub.peers import Peers
 from storage.database import Database
 from tests.gateway.local_hub import LocalHub, prepared, running
 
@@ -18,8 +19,13 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub in this process asks its database nothing by itself: tests count what it asks for."""
+
+    async def nothing(peers: Peers) -> None:
+        pass
+
     monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 3600)
     monkeypatch.setattr("hub.peers._BEAT_SECONDS", 3600)
+    monkeypatch.setattr(Peers, "_look_again", nothing)
 
 
 @pytest.fixture

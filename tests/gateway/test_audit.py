@@ -25,14 +25,14 @@ CSV, NDJSON = "text/csv", "application/x-ndjson"
 
 
 async def asked(
-    local: LocalHub, key: str = "admin", accept: str = "*/*", **query: object
+    local: LocalHub, key: str = "admin", accept: str = "*/*", /, **query: object
 ) -> Answer:
     return await call(
         local, "GET", "/api/audit", key=local.keys[key], query=query, headers={"Accept": accept}
     )
 
 
-async def listed(local: LocalHub, key: str = "admin", **query: object) -> list[Row]:
+async def listed(local: LocalHub, key: str = "admin", /, **query: object) -> list[Row]:
     """All matching rows, page by page."""
     rows: list[Row] = []
     while True:
@@ -286,9 +286,9 @@ async def test_a_file_says_what_it_is(
 
 @pytest.mark.parametrize("accept", ["application/json", "*/*", "text/csv;q=0, */*", "text/html"])
 async def test_else_it_is_a_page(local: LocalHub, accept: str) -> None:
-    answer = await asked(local, accept=accept)
+    answer = await asked(local, "admin", accept)
     assert answer.headers["content-type"] == "application/json"
-    assert (await asked(local, accept=CSV, format="json")).json()["success"] is True
+    assert (await asked(local, "admin", CSV, format="json")).json()["success"] is True
 
 
 async def test_what_a_file_does_not_take(local: LocalHub) -> None:
@@ -365,7 +365,7 @@ async def test_a_database_that_fails_midway_cuts_the_file(database: Database) ->
         assert file.body.count(b"\n") < MANY
         # At its beginning it is an answer like any other.
         faulty.failing_reads = 1
-        answer = await asked(local, accept=CSV)
+        answer = await asked(local, "admin", CSV)
         assert (answer.status, answer.json()["code"]) == (503, "unavailable")
         assert (await asked(local)).status == 200
 

@@ -146,6 +146,11 @@ async def test_whoever_finds_lost_bots_says_it_once(database: Database) -> None:
 # ── hubs that end ────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """These hubs look after each other, as those of other tests do not."""
+
+
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hubs that look after each other 50 times a second."""

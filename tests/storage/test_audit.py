@@ -1,6 +1,7 @@
 """The audit as it is read: whose rows, which of them, and page by page."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -104,7 +105,7 @@ async def test_filters_and_all_of_them_together(sealed: Database) -> None:
     [by_bella] = await add(sealed, Scope(ONE, bella, "merchant"), "b")
     await sealed.write(lambda tx: keys.revoke(tx, by_bella, NOW), Scope(ONE, anna, "merchant"))
 
-    async def found(**wanted: str) -> list[tuple[str, str]]:
+    async def found(**wanted: Any) -> list[tuple[str, str]]:
         rows = await page(sealed, Scope(ONE), AuditFilter(**wanted))
         return [(row.action, row.target_id) for row in rows]
 

@@ -20,7 +20,7 @@ from storage.errors import Conflict, Sealed, StorageError, Unavailable
 from storage.migrate import migrate, migrations, pending
 from storage.postgres import PostgresDatabase, open_postgres
 from storage.postgres_line import Line
-from storage.postgres_sql import instant, literal, numbered
+from storage.postgres_sql import instant, numbered
 from storage.scope import HUB, Scope
 from tests.storage.support import NOW, event_row, fill, make_tables, rows, run
 from tests.support.databases import until
@@ -109,17 +109,6 @@ async def test_a_question_mark_in_a_string_is_no_placeholder(opened: PostgresDat
         HUB,
     )
     assert found == [("it's ?", "x?", 7)]
-
-
-@once
-@given(text=texts)
-async def test_a_literal_is_what_it_was_made_from(opened: PostgresDatabase, text: str) -> None:
-    [(found,)] = await opened.maintain(lambda tx: tx.fetch(f"SELECT {literal(text)}"))
-    assert found == text
-
-
-def test_a_literal_leaves_out_what_no_text_can_hold() -> None:
-    assert literal("a\0'b\0") == "'a''b'"
 
 
 @once

@@ -20,7 +20,7 @@ from storage.migrate import migrations
 from storage.scope import Scope
 from storage.sqlite import SqliteTransaction
 
-INFRASTRUCTURE = frozenset({"log_state", "schema_migrations", "scope"})
+INFRASTRUCTURE = frozenset({"hub_instances", "log_state", "schema_migrations", "scope"})
 """Tables that belong to no tenant."""
 
 FOUND: dict[str, str] = {}
@@ -89,12 +89,13 @@ def main(arguments: list[str]) -> int:
     """
     import run
 
-    _into(Path(arguments[0]))
+    write_to(Path(arguments[0]))
     install()
     return run.main(arguments[1:])
 
 
-def _into(file: Path) -> None:
+def write_to(file: Path) -> None:
+    """Write what is found into a file instead, for `collect` in another process."""
     global _report
 
     def append(statement: str, where: str) -> None:

@@ -128,13 +128,15 @@ SELECT 1, sha256(convert_to(string_agg(gen_random_uuid()::text, ''), 'UTF8'))
 FROM generate_series(1, 8);
 
 -- The merchant that is bound in this transaction, '*' for every merchant. The binding is
--- `hub.merchant` with `hub.proof`, which whoever does not know the secret cannot make.
+-- `hub.merchant` and `hub.actor` (who answers for it in the audit) with `hub.proof` of both, which
+-- whoever does not know the secret cannot make. The actor is JSON and so has no U+001F in it.
 -- Raises insufficient_privilege when none is bound or the proof is wrong.
 CREATE FUNCTION hub_merchant() RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED SET search_path = public, pg_temp
 AS $$
 DECLARE
     bound TEXT := current_setting('hub.merchant', TRUE);
+    actor TEXT := coalesce(current_setting('hub.actor', TRUE), '');
     proof TEXT := current_setting('hub.proof', TRUE);
     key BYTEA;
 BEGIN
@@ -143,16 +145,26 @@ BEGIN
         RAISE EXCEPTION 'sealed: no merchant is bound' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT secret INTO STRICT key FROM public.scope_secret WHERE id = 1;
-    IF proof IS DISTINCT FROM
-        encode(sha256(key || sha256(key || convert_to(bound, 'UTF8'))), 'hex') THEN
+    IF position(chr(31) IN actor) > 0 OR proof IS DISTINCT FROM encode(
+        sha256(key || sha256(key || convert_to(bound || chr(31) || actor, 'UTF8'))), 'hex') THEN
         RAISE EXCEPTION 'sealed: the merchant is bound without proof'
             USING ERRCODE = 'insufficient_privilege';
     END IF;
     RETURN bound;
 END
 $$;
-REVOKE ALL ON FUNCTION hub_merchant() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION hub_merchant() TO hub_app;
+
+-- The bound merchant as the two ends of a range of ids, which is everything for every merchant. A
+-- range can be looked for in an index, so that a query for another merchant's rows finds the two
+-- conditions contradict each other before it looks at any row: EXPLAIN ANALYZE has nothing to count.
+CREATE FUNCTION hub_from() RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = public, pg_temp
+RETURN (SELECT CASE bound WHEN '*' THEN '' ELSE bound END FROM hub_merchant() AS bound);
+CREATE FUNCTION hub_upto() RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = public, pg_temp
+RETURN (SELECT CASE bound WHEN '*' THEN chr(1114111) ELSE bound END FROM hub_merchant() AS bound);
+REVOKE ALL ON FUNCTION hub_merchant(), hub_from(), hub_upto() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION hub_merchant(), hub_from(), hub_upto() TO hub_app;
 
 -- ── row-level security ──────────────────────────────────────────────────────────────────────
 
@@ -171,11 +183,11 @@ GRANT SELECT, INSERT, UPDATE ON log_state TO hub_app;
 ALTER TABLE merchants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE merchants FORCE ROW LEVEL SECURITY;
 CREATE POLICY merchants_read ON merchants FOR SELECT
-    USING ((SELECT hub_merchant()) IN (id, '*'));
+    USING (id >= (SELECT hub_from()) AND id <= (SELECT hub_upto()));
 CREATE POLICY merchants_add ON merchants FOR INSERT
     WITH CHECK ((SELECT hub_merchant()) = '*');
 CREATE POLICY merchants_change ON merchants FOR UPDATE
-    USING ((SELECT hub_merchant()) IN (id, '*'))
+    USING (id >= (SELECT hub_from()) AND id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (id, '*'));
 CREATE POLICY merchants_remove ON merchants FOR DELETE
     USING ((SELECT hub_merchant()) = '*');
@@ -184,7 +196,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON merchants TO hub_app;
 ALTER TABLE events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE events FORCE ROW LEVEL SECURITY;
 CREATE POLICY events_read ON events FOR SELECT
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'));
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()));
 CREATE POLICY events_add ON events FOR INSERT
     WITH CHECK ((SELECT hub_merchant()) = '*');
 CREATE POLICY events_remove ON events FOR DELETE
@@ -194,7 +206,7 @@ GRANT SELECT, INSERT, DELETE ON events TO hub_app;
 ALTER TABLE retired_event_ids ENABLE ROW LEVEL SECURITY;
 ALTER TABLE retired_event_ids FORCE ROW LEVEL SECURITY;
 CREATE POLICY retired_event_ids_read ON retired_event_ids FOR SELECT
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'));
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()));
 CREATE POLICY retired_event_ids_add ON retired_event_ids FOR INSERT
     WITH CHECK ((SELECT hub_merchant()) = '*');
 CREATE POLICY retired_event_ids_remove ON retired_event_ids FOR DELETE

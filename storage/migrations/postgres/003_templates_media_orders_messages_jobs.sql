@@ -327,73 +327,73 @@ CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
 ALTER TABLE message_templates ENABLE ROW LEVEL SECURITY;
 ALTER TABLE message_templates FORCE ROW LEVEL SECURITY;
 CREATE POLICY message_templates_sealed ON message_templates
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON message_templates TO hub_app;
 ALTER TABLE template_versions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE template_versions FORCE ROW LEVEL SECURITY;
 CREATE POLICY template_versions_sealed ON template_versions
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, DELETE ON template_versions TO hub_app;
 ALTER TABLE media_files ENABLE ROW LEVEL SECURITY;
 ALTER TABLE media_files FORCE ROW LEVEL SECURITY;
 CREATE POLICY media_files_sealed ON media_files
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON media_files TO hub_app;
 ALTER TABLE products ENABLE ROW LEVEL SECURITY;
 ALTER TABLE products FORCE ROW LEVEL SECURITY;
 CREATE POLICY products_sealed ON products
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON products TO hub_app;
 ALTER TABLE product_media ENABLE ROW LEVEL SECURITY;
 ALTER TABLE product_media FORCE ROW LEVEL SECURITY;
 CREATE POLICY product_media_sealed ON product_media
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON product_media TO hub_app;
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orders FORCE ROW LEVEL SECURITY;
 CREATE POLICY orders_sealed ON orders
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO hub_app;
 ALTER TABLE delivery_tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE delivery_tasks FORCE ROW LEVEL SECURITY;
 CREATE POLICY delivery_tasks_sealed ON delivery_tasks
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON delivery_tasks TO hub_app;
 ALTER TABLE messages ENABLE ROW LEVEL SECURITY;
 ALTER TABLE messages FORCE ROW LEVEL SECURITY;
 CREATE POLICY messages_sealed ON messages
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON messages TO hub_app;
 ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhooks FORCE ROW LEVEL SECURITY;
 CREATE POLICY webhooks_sealed ON webhooks
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks TO hub_app;
 ALTER TABLE webhook_logs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_logs FORCE ROW LEVEL SECURITY;
 CREATE POLICY webhook_logs_sealed ON webhook_logs
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_logs TO hub_app;
 ALTER TABLE jobs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE jobs FORCE ROW LEVEL SECURITY;
 CREATE POLICY jobs_sealed ON jobs
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO hub_app;
 ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idempotency_keys FORCE ROW LEVEL SECURITY;
 CREATE POLICY idempotency_keys_sealed ON idempotency_keys
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO hub_app;
 

@@ -3,7 +3,7 @@
 -- Who changed what, written by the triggers below and by nothing else; no secret is in it.
 CREATE TABLE audit_logs (
     id TEXT COLLATE "C" NOT NULL CHECK (char_length(id) = 36), -- UUIDv7, in the order of writing
-    merchant_id TEXT COLLATE "C", -- whose row was changed; NULL: an admin's key
+    merchant_id TEXT COLLATE "C" NOT NULL, -- whose row was changed; '*': an admin's key
     actor_id TEXT COLLATE "C", -- the key that did it; NULL: the hub itself
     actor_role TEXT COLLATE "C" NOT NULL CHECK (actor_role IN ('admin', 'merchant', 'viewer', 'bot', 'hub')), -- the key's role, or hub
     action TEXT COLLATE "C" NOT NULL CHECK (action IN ('CREATE', 'UPDATE', 'DELETE')), -- what was done
@@ -26,7 +26,7 @@ CREATE INDEX audit_logs_action ON audit_logs (merchant_id, action, id);
 ALTER TABLE audit_logs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_logs FORCE ROW LEVEL SECURITY;
 CREATE POLICY audit_logs_sealed ON audit_logs
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
+    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
 GRANT SELECT ON audit_logs TO hub_app;
 CREATE TRIGGER audit_logs_pinned BEFORE UPDATE ON audit_logs FOR EACH ROW
@@ -59,7 +59,7 @@ BEGIN
         substr(clock, 1, 8) || '-' || substr(clock, 9) || '-7'
         || lpad(to_hex(micros % 1000 * 4096 / 1000), 3, '0')
         || '-' || substr(random, 17, 4) || '-' || substr(random, 21),
-        merchant, actor ->> 'id', coalesce(actor ->> 'role', 'hub'),
+        coalesce(merchant, '*'), actor ->> 'id', coalesce(actor ->> 'role', 'hub'),
         CASE operation WHEN 'INSERT' THEN 'CREATE' ELSE operation END,
         target_type, target_id, before, after, actor ->> 'address', actor ->> 'agent',
         date_trunc('milliseconds', moment)

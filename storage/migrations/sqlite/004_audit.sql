@@ -3,7 +3,7 @@
 -- Who changed what, written by the triggers below and by nothing else; no secret is in it.
 CREATE TABLE audit_logs (
     id TEXT NOT NULL CHECK (length(id) = 36), -- UUIDv7, in the order of writing
-    merchant_id TEXT, -- whose row was changed; NULL: an admin's key
+    merchant_id TEXT NOT NULL, -- whose row was changed; '*': an admin's key
     actor_id TEXT, -- the key that did it; NULL: the hub itself
     actor_role TEXT NOT NULL CHECK (actor_role IN ('admin', 'merchant', 'viewer', 'bot', 'hub')), -- the key's role, or hub
     action TEXT NOT NULL CHECK (action IN ('CREATE', 'UPDATE', 'DELETE')), -- what was done
@@ -71,6 +71,7 @@ BEGIN
 END;
 
 -- A row's whole state before and after, without secrets; a change of nothing that counts is none.
+-- What is removed is told before it is, so that its parts are told behind it, as on Postgres.
 CREATE TRIGGER merchants_audit_insert AFTER INSERT ON merchants
 BEGIN
     INSERT INTO audit_logs
@@ -115,7 +116,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER merchants_audit_delete AFTER DELETE ON merchants
+CREATE TRIGGER merchants_audit_delete BEFORE DELETE ON merchants
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.id, actor_id, actor_role, 'DELETE', 'merchant', OLD.id,
@@ -134,7 +135,7 @@ END;
 CREATE TRIGGER api_keys_audit_insert AFTER INSERT ON api_keys
 BEGIN
     INSERT INTO audit_logs
-    SELECT id, NEW.merchant_id, actor_id, actor_role, 'CREATE', 'key', NEW.id,
+    SELECT id, COALESCE(NEW.merchant_id, '*'), actor_id, actor_role, 'CREATE', 'key', NEW.id,
         NULL,
         json_object(
             'id', NEW.id,
@@ -166,7 +167,7 @@ WHEN NEW.id IS NOT OLD.id
         OR NEW.token_hash IS NOT OLD.token_hash
 BEGIN
     INSERT INTO audit_logs
-    SELECT id, NEW.merchant_id, actor_id, actor_role, 'UPDATE', 'key', NEW.id,
+    SELECT id, COALESCE(NEW.merchant_id, '*'), actor_id, actor_role, 'UPDATE', 'key', NEW.id,
         json_object(
             'id', OLD.id,
             'merchant_id', OLD.merchant_id,
@@ -196,10 +197,10 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER api_keys_audit_delete AFTER DELETE ON api_keys
+CREATE TRIGGER api_keys_audit_delete BEFORE DELETE ON api_keys
 BEGIN
     INSERT INTO audit_logs
-    SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'key', OLD.id,
+    SELECT id, COALESCE(OLD.merchant_id, '*'), actor_id, actor_role, 'DELETE', 'key', OLD.id,
         json_object(
             'id', OLD.id,
             'merchant_id', OLD.merchant_id,
@@ -318,7 +319,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER message_templates_audit_delete AFTER DELETE ON message_templates
+CREATE TRIGGER message_templates_audit_delete BEFORE DELETE ON message_templates
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'template', OLD.id,
@@ -449,7 +450,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER template_versions_audit_delete AFTER DELETE ON template_versions
+CREATE TRIGGER template_versions_audit_delete BEFORE DELETE ON template_versions
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'template_version', OLD.id,
@@ -580,7 +581,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER media_files_audit_delete AFTER DELETE ON media_files
+CREATE TRIGGER media_files_audit_delete BEFORE DELETE ON media_files
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'media', OLD.id,
@@ -679,7 +680,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER products_audit_delete AFTER DELETE ON products
+CREATE TRIGGER products_audit_delete BEFORE DELETE ON products
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'product', OLD.id,
@@ -758,7 +759,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER product_media_audit_delete AFTER DELETE ON product_media
+CREATE TRIGGER product_media_audit_delete BEFORE DELETE ON product_media
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'product_media', OLD.id,
@@ -850,7 +851,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER orders_audit_delete AFTER DELETE ON orders
+CREATE TRIGGER orders_audit_delete BEFORE DELETE ON orders
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'order', OLD.id,
@@ -962,7 +963,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER delivery_tasks_audit_delete AFTER DELETE ON delivery_tasks
+CREATE TRIGGER delivery_tasks_audit_delete BEFORE DELETE ON delivery_tasks
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'delivery_task', OLD.id,
@@ -1074,7 +1075,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER messages_audit_delete AFTER DELETE ON messages
+CREATE TRIGGER messages_audit_delete BEFORE DELETE ON messages
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'message', OLD.id,
@@ -1164,7 +1165,7 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
-CREATE TRIGGER webhooks_audit_delete AFTER DELETE ON webhooks
+CREATE TRIGGER webhooks_audit_delete BEFORE DELETE ON webhooks
 BEGIN
     INSERT INTO audit_logs
     SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'webhook', OLD.id,

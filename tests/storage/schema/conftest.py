@@ -25,6 +25,9 @@ async def schema_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
         await _make(postgres_server.create_database(_TEMPLATE))
         postgres_server.templates.add(_TEMPLATE)
     url = postgres_server.create_database(template=_TEMPLATE)
+    # A copy has the rights on everything in the database, but not those on the database itself.
+    name = database_of(url)
+    postgres_server.execute(f"REVOKE TEMPORARY, CREATE ON DATABASE {name} FROM PUBLIC")
     yield url
     postgres_server.drop_database(database_of(url))
 

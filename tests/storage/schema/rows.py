@@ -17,14 +17,16 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
     """A row; `number` makes its id, and whatever else is unique, another one."""
     key = {"id": uid(number), "merchant_id": merchant}
     content = {"name": f"hello_{number}", "type": "text", "body": "Hello {{name}}"}
-    return {
+    rows: dict[str, dict[str, Any]] = {
         "merchants": {"id": merchant, "name": "Shop", **_TIMES},
         "api_keys": {
-            "id": key_id(merchant, number), "merchant_id": merchant, "role": "bot", "name": "till", "prefix": "hub_ab",
+            "id": key_id(merchant, number), "merchant_id": merchant, "role": "bot",
+            "name": "till", "prefix": "hub_ab",
             "token_hash": f"{merchant}-{number}".ljust(64, "0"), "created_at": NOW,
         },
         "browser_sessions": {
-            "token_hash": f"b-{merchant}-{number}".ljust(64, "0"), "key_id": key_id(merchant, number),
+            "token_hash": f"b-{merchant}-{number}".ljust(64, "0"),
+            "key_id": key_id(merchant, number),
             "merchant_id": merchant, "created_at": NOW, "expires_at": NOW,
         },
         "message_templates": {**key, **content, "variables": '["name"]', **_TIMES},
@@ -62,7 +64,8 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
             "merchant_id": merchant, "method": "orders.create", "key": f"k{number}",
             "request_hash": HASH, "created_at": NOW, "expires_at": NOW,
         },
-    }[table]  # fmt: skip
+    }  # fmt: skip
+    return rows[table]
 
 
 # In an order in which each finds what it refers to.

@@ -1,5 +1,7 @@
 """Who changed what: the same rows on both engines, written by the database, without a secret."""
 
+# ruff: noqa: S608 - the names of tables cannot be parameters
+
 import json
 import re
 from typing import Any
@@ -43,21 +45,35 @@ async def _life(side: Side) -> list[tuple[Any, ...]]:
     await populate(side, "m1")
     await side.bind("m1", ("key-2", "viewer", None, None))
     for table, change in CHANGES.items():
-        await side.run(f"UPDATE {table} SET {change}, version = version + 1")  # noqa: S608
+        await side.run(f"UPDATE {table} SET {change}, version = version + 1")
     for statement in (
         "UPDATE products SET category = 'é\"\\', is_active = FALSE, version = version + 1",
-        "UPDATE message_templates SET buttons = '[{\"a\": [1, 2.5, null, true]}]', type = 'buttons',"
-        " version = version + 1",
+        "UPDATE message_templates SET buttons = '[{\"a\": [1, 2.5, null, true]}]',"
+        " type = 'buttons', version = version + 1",
         f"UPDATE media_files SET expires_at = '{LATER}', width = 3, version = version + 1",
-        f"UPDATE delivery_tasks SET distance_km = 0.1, completed_at = '{NOW}', version = version + 1",
+        f"UPDATE delivery_tasks SET distance_km = 0.1, completed_at = '{NOW}',"
+        " version = version + 1",
         "UPDATE messages SET payload = '\"plain\"', version = version + 1",
     ):
         await side.run(statement)
     await side.bind("*", (None, "hub", None, None))
-    for table in ("delivery_tasks", "orders", "webhook_logs", "webhooks", "product_media", "products",
-                  "media_files", "message_templates", "messages", "jobs", "idempotency_keys",
-                  "browser_sessions", "api_keys", "merchants"):  # fmt: skip
-        await side.run(f"DELETE FROM {table}")  # noqa: S608
+    for table in (
+        "delivery_tasks",
+        "orders",
+        "webhook_logs",
+        "webhooks",
+        "product_media",
+        "products",
+        "media_files",
+        "message_templates",
+        "messages",
+        "jobs",
+        "idempotency_keys",
+        "browser_sessions",
+        "api_keys",
+        "merchants",
+    ):
+        await side.run(f"DELETE FROM {table}")
     return await told(side)
 
 
@@ -74,9 +90,13 @@ async def test_both_engines_tell_the_same(sqlite: SqliteSide, postgres: Postgres
     assert added[8:] == ("10.0.0.1", "curl/8")
     assert added[6] is None
     assert added[7] == {
-        **good("products"), "description": "", "category": None, "stock": 0, "is_active": True,
+        **good("products"),
+        "description": "",
+        "category": None,
+        "stock": 0,
+        "is_active": True,
         "version": 1,
-    }  # fmt: skip
+    }
     changed = [row for row in here if row[3:5] == ("UPDATE", "product")]
     assert changed[0][1:3] == ("key-2", "viewer")
     assert changed[1][6]["is_active"] is True
@@ -107,7 +127,7 @@ async def test_a_change_of_nothing_is_not_told(side: Side, table: str) -> None:
     await merchants(side, "m1")
     await populate(side, "m1")
     before = await told(side)
-    await side.run(f"UPDATE {table} SET version = version")  # noqa: S608
+    await side.run(f"UPDATE {table} SET version = version")
     assert await told(side) == before
 
 
@@ -142,7 +162,7 @@ async def test_one_statement_tells_each_of_its_rows(side: Side) -> None:
     pad = "printf('%036d', n)" if side.name == "sqlite" else "lpad(n::text, 36, '0')"
     await side.run(
         "INSERT INTO products (id, merchant_id, name, price, currency, created_at, updated_at)"
-        f" SELECT {pad}, 'm1', 'Tea', 1, 'USD', '{NOW}', '{NOW}' FROM ({source}) AS n ORDER BY n",  # noqa: S608
+        f" SELECT {pad}, 'm1', 'Tea', 1, 'USD', '{NOW}', '{NOW}' FROM ({source}) AS n ORDER BY n",
         json.dumps(list(range(5000))),
     )
     rows = await side.rows("SELECT target_id FROM audit_logs WHERE action = 'CREATE' ORDER BY id")
@@ -171,6 +191,11 @@ async def test_an_admins_key_is_told_to_admins_alone(side: Side) -> None:
 
 async def test_actors_are_of_a_known_role(side: Side) -> None:
     await merchants(side, "m1")
-    with pytest.raises(REFUSED):
+
+    # SQLite refuses to bind it, Postgres to write for it.
+    async def act() -> None:
         await side.bind("m1", ("k", "root", None, None))
         await insert(side, "products", good("products"))
+
+    with pytest.raises(REFUSED):
+        await act()

