@@ -14,7 +14,8 @@ from hub.stream.log import EventLog, open_log
 from storage import events, merchants
 from storage.connect import connect
 from storage.errors import Unavailable
-from storage.postgres import PostgresDatabase, PostgresTransaction
+from storage.postgres import PostgresDatabase
+from storage.postgres_transaction import PostgresTransaction
 from storage.scope import HUB
 from tests.storage.support import rows
 from tests.stream.support import draft, offsets, publish, shown, stored
