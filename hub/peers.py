@@ -153,9 +153,15 @@ class Peers:
         kept.authenticator.forget_all()
         try:
             kept.merchants.update(await merchant_ids(self._log.database))
-            held = kept.connections.key_ids()
-            if held:
+            if held := kept.connections.key_ids():
                 await self._close_revoked(held)
+            if browsers := kept.connections.browsers():
+
+                async def read(tx: Transaction) -> list[str]:
+                    return await keys.ended_among(tx, browsers)
+
+                for browser in await self._log.database.read(read, HUB):
+                    kept.connections.close_browser(browser)
         except StorageError as error:
             log.warning("what was missed could not be read", error=str(error))
 

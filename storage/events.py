@@ -69,10 +69,12 @@ async def advance_head(tx: Transaction, count: int, now_ms: int) -> tuple[int, i
 
 async def last_offsets(tx: Transaction) -> dict[str, int]:
     """The last stored offset of every merchant that has one."""
+    where, params = scoped(tx, column="id")
     # One index look-up per merchant; GROUP BY would read the whole index of the log.
     rows = await tx.fetch(
-        "SELECT id, (SELECT MAX(log_offset) FROM events WHERE merchant_id = merchants.id)"
-        " FROM merchants"
+        "SELECT id, (SELECT MAX(log_offset) FROM events"  # noqa: S608
+        f" WHERE merchant_id = merchants.id) FROM merchants WHERE {where}",
+        params,
     )
     return {merchant_id: offset for merchant_id, offset in rows if offset is not None}
 
@@ -100,6 +102,9 @@ async def known_events(
     tx: Transaction, ids: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], KnownEvent]:
     """Look up (merchant_id, id) pairs; those that are not known are left out."""
+    own = tx.scope.merchant_id
+    if own is not None:
+        ids = [pair for pair in ids if pair[0] == own]
     rows = await tx.fetch_wanted(
         ("m", "i"),
         ids,
@@ -182,20 +187,22 @@ def _stored(rows: Iterable[Row]) -> list[StoredEvent]:
 
 
 async def newest(tx: Transaction, count: int) -> list[StoredEvent]:
-    """The last `count` events of the log, oldest first."""
+    """The last `count` events of the scope, oldest first."""
+    where, params = scoped(tx)
     rows = await tx.fetch(
-        f"SELECT {_STORED} FROM events ORDER BY log_offset DESC LIMIT ?",  # noqa: S608
-        (count,),
+        f"SELECT {_STORED} FROM events WHERE {where} ORDER BY log_offset DESC LIMIT ?",  # noqa: S608
+        (*params, count),
     )
     return _stored(reversed(rows))
 
 
 async def following(tx: Transaction, after: int, upto: int) -> list[StoredEvent]:
-    """The events of all merchants with `after < offset <= upto`, in order; at most a page."""
+    """The events of the scope with `after < offset <= upto`, in order; at most a page."""
+    where, params = scoped(tx)
     rows = await tx.fetch(
-        f"SELECT {_STORED} FROM events"  # noqa: S608
-        " WHERE log_offset > ? AND log_offset <= ? ORDER BY log_offset LIMIT ?",
-        (after, upto, PAGE_ROWS),
+        f"SELECT {_STORED} FROM events WHERE {where}"  # noqa: S608
+        " AND log_offset > ? AND log_offset <= ? ORDER BY log_offset LIMIT ?",
+        (*params, after, upto, PAGE_ROWS),
     )
     return _stored(rows)
 

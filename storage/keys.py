@@ -40,10 +40,12 @@ async def get(tx: Transaction, id_: str) -> ApiKey:
 
 async def by_token_hashes(tx: Transaction, token_hashes: Sequence[str]) -> dict[str, ApiKey]:
     """The keys with these secrets by their hash, revoked and expired ones included."""
+    where, params = scoped(tx)
     marks = ", ".join("?" * len(token_hashes))
     rows = await tx.fetch(
-        f"SELECT token_hash, {COLUMNS} FROM api_keys WHERE token_hash IN ({marks})",  # noqa: S608
-        tuple(token_hashes),
+        f"SELECT token_hash, {COLUMNS} FROM api_keys"  # noqa: S608
+        f" WHERE {where} AND token_hash IN ({marks})",
+        (*params, *token_hashes),
     )
     return {row[0]: ApiKey(*row[1:]) for row in rows}
 
@@ -75,19 +77,38 @@ async def revoke(tx: Transaction, id_: str, now: str) -> bool:
 
 async def bootstrap_keys(tx: Transaction) -> list[str]:
     """The ids of the bootstrap admin keys that are not revoked."""
-    rows = await tx.fetch("SELECT id FROM api_keys WHERE bootstrap = TRUE AND revoked_at IS NULL")
+    where, params = scoped(tx)
+    rows = await tx.fetch(
+        f"SELECT id FROM api_keys WHERE {where}"  # noqa: S608
+        " AND bootstrap = TRUE AND revoked_at IS NULL",
+        params,
+    )
     return [id_ for (id_,) in rows]
 
 
 async def revoked_among(tx: Transaction, ids: Sequence[str]) -> list[str]:
     """Which of these keys are revoked or gone."""
+    where, params = scoped(tx)
     marks = ", ".join("?" * len(ids))
     rows = await tx.fetch(
-        f"SELECT id FROM api_keys WHERE id IN ({marks}) AND revoked_at IS NULL",  # noqa: S608
-        tuple(ids),
+        f"SELECT id FROM api_keys WHERE {where} AND id IN ({marks}) AND revoked_at IS NULL",  # noqa: S608
+        (*params, *ids),
     )
     alive = {id_ for (id_,) in rows}
     return [id_ for id_ in ids if id_ not in alive]
+
+
+async def ended_among(tx: Transaction, token_hashes: Sequence[str]) -> list[str]:
+    """Which of these browsers' sessions are gone."""
+    where, params = scoped(tx)
+    marks = ", ".join("?" * len(token_hashes))
+    rows = await tx.fetch(
+        "SELECT token_hash FROM browser_sessions"  # noqa: S608
+        f" WHERE {where} AND token_hash IN ({marks})",
+        (*params, *token_hashes),
+    )
+    alive = {token_hash for (token_hash,) in rows}
+    return [token_hash for token_hash in token_hashes if token_hash not in alive]
 
 
 # ── browsers ─────────────────────────────────────────────────────────────────────────────────
@@ -129,10 +150,11 @@ async def delete_session(tx: Transaction, token_hash: str) -> None:
 
 async def by_session_hash(tx: Transaction, token_hash: str) -> tuple[ApiKey, str] | None:
     """The key behind a browser's session, and when the session ends."""
+    where, params = scoped(tx, "s.")
     columns = ", ".join(f"k.{name}" for name in COLUMNS.split(", "))
     rows = await tx.fetch(
         f"SELECT {columns}, s.expires_at FROM browser_sessions s"  # noqa: S608
-        " JOIN api_keys k ON k.id = s.key_id WHERE s.token_hash = ?",
-        (token_hash,),
+        f" JOIN api_keys k ON k.id = s.key_id WHERE {where} AND s.token_hash = ?",
+        (*params, token_hash),
     )
     return (ApiKey(*rows[0][:-1]), rows[0][-1]) if rows else None

@@ -37,6 +37,7 @@ class Line:
         self._connection: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
+        self._tried = asyncio.Event()
         self._closed = False
 
     async def run(
@@ -109,9 +110,11 @@ class Line:
             raise Unavailable("the database is closed")
         if connection is not None:
             self._lost(connection)
-        opening = self._open()
-        if self._failure is None:
-            await asyncio.wait((opening,), timeout=CONNECT_SECONDS)
+        self._open()
+        if self._failure is None:  # else others have found out already
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._tried.wait()
         connection = self._connection
         if connection is None or connection.is_closed():
             failure = self._failure
@@ -121,10 +124,10 @@ class Line:
             raise Unavailable(str(failure or "the database does not answer")) from failure
         return connection
 
-    def _open(self) -> asyncio.Task[None]:
+    def _open(self) -> None:
         if self._opening is None:
+            self._tried.clear()
             self._opening = asyncio.get_running_loop().create_task(self._keep_opening())
-        return self._opening
 
     async def _keep_opening(self) -> None:
         pause = _FIRST_PAUSE
@@ -134,6 +137,7 @@ class Line:
                     connection = await _in_time(self._connect, CONNECT_SECONDS)
                 except Unavailable as error:
                     self._failure = error
+                    self._tried.set()
                 else:
                     self._failure = None
                     self._connection = connection
@@ -144,12 +148,13 @@ class Line:
             self._failure = error  # not the network's doing: a wrong schema, a wrong role
         finally:
             self._opening = None
+            self._tried.set()
 
     def _lost(self, connection: Connection) -> None:
         if self._connection is connection:
             self._connection = None
             if not self._closed:
-                self._opening = self._open()
+                self._open()
 
     def _drop(self, connection: Connection, why: Exception) -> None:
         """Give a connection up that does not answer: others need not find that out again."""

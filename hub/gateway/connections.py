@@ -144,6 +144,11 @@ class Connections:
         """The ids of the keys that have connections."""
         return list(self._by_key)
 
+    def browsers(self) -> list[str]:
+        """The browser sessions that have connections, by their hashes."""
+        found = {c.principal.browser for c in self._by_id.values()}
+        return [browser for browser in found if browser is not None]
+
     def close_browser(self, browser: str) -> None:
         """End everything that a browser has open that signed out."""
         code, reason = CloseCode.NOT_AUTHENTICATED, "signed out"

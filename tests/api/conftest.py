@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.gateway.conftest import quiet as quiet
 from tests.support.hub_process import HubProcess
 from tests.support.rest import Answer, merchant_of, new_key, new_merchant
 

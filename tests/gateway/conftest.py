@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import uvloop
 
+from hub.peers import Peers
 from storage.database import Database
 from tests.gateway.local_hub import LocalHub, prepared, running
 
@@ -13,6 +14,18 @@ from tests.gateway.local_hub import LocalHub, prepared, running
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop on which the hub runs; its transports differ from asyncio's in detail."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub in this process asks its database nothing by itself: tests count what it asks for."""
+
+    async def nothing(peers: Peers) -> None:
+        pass
+
+    monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 3600)
+    monkeypatch.setattr("hub.peers._BEAT_SECONDS", 3600)
+    monkeypatch.setattr(Peers, "_look_again", nothing)
 
 
 @pytest.fixture

@@ -15,6 +15,24 @@ from tests.support.databases import Store
 Write = Callable[[str, str], None]
 
 
+SEALED = """
+CREATE TABLE scope_secret (id BIGINT, secret BYTEA);
+INSERT INTO scope_secret VALUES (1, sha256('secret'));
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'hub_app') THEN
+        CREATE ROLE hub_app NOLOGIN;
+    END IF;
+    IF NOT pg_has_role(current_user, 'hub_app', 'MEMBER') THEN
+        GRANT hub_app TO CURRENT_USER;
+    END IF;
+END
+$$;
+GRANT SELECT ON schema_migrations TO hub_app;
+"""
+"""What the hub needs on Postgres to look at a schema as the role that it works as."""
+
+
 @pytest.fixture
 def steps(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Migrations of the test's own instead of the program's."""
@@ -23,6 +41,8 @@ def steps(tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Wr
     monkeypatch.setattr("storage.migrate.files", lambda name: tmp_path / "package")
 
     def write(name: str, sql: str) -> None:
+        if name == "001_one.sql" and engine == "postgres":
+            sql = SEALED + sql
         (folder / name).write_text(sql, encoding="utf-8")
 
     return write

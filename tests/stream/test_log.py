@@ -61,7 +61,7 @@ async def test_what_arrives_during_a_commit_is_the_next_group(database: Database
         assert faulty.writes == opened + 1 + 3
 
 
-async def test_a_group_closes_at_a_mebibyte(database: Database) -> None:
+async def test_a_group_closes_at_a_quarter_of_a_mebibyte(database: Database) -> None:
     faulty = FaultyDatabase(database)
     async with running_log(faulty) as log:
         opened = faulty.writes
@@ -71,7 +71,7 @@ async def test_a_group_closes_at_a_mebibyte(database: Database) -> None:
         answers = [publish(log, [draft(None, {"x": "y" * 60_000})]) for _ in range(40)]
         faulty.writing.set()
         await asyncio.gather(first, *answers)
-        assert faulty.writes == opened + 1 + 3, "40 events of 60 KB are three groups"
+        assert faulty.writes == opened + 1 + 8, "40 events of 60 KB are eight groups"
 
 
 async def test_every_publisher_keeps_its_order(database: Database) -> None:
