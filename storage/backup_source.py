@@ -55,6 +55,7 @@ async def from_sqlite(source: Path, part: Path, *, haste: bool) -> Contents:
     except asyncio.CancelledError:
         ended.set()
         await asyncio.wait((copying,))
+        copying.exception()  # it was given up, and nobody asks why
         raise
     await migrate_copy(part)
     return await asyncio.to_thread(mark, part)

@@ -19,7 +19,8 @@ from .postgres import APPLICATION, PostgresDatabase
 _BATCH = 1000
 _PIECE = 8 << 20
 _LOCK_TIMEOUT = "5s"
-_ALIVE_SECONDS = 15  # how long a hub may be silent and is still taken for a running one
+_ALIVE_SECONDS = 15.0  # how long a hub may be silent and is still taken for a running one
+_BEAT_SECONDS = 6.0  # within which a hub that runs gives a sign of life
 
 _AS_TEXT = {"timestamp with time zone": "timestamptz", "jsonb": "jsonb"}
 """Types of Postgres whose values are handed over as text."""
@@ -113,7 +114,7 @@ async def held_by_postgres(target: PostgresDatabase) -> Contents | None:
 
     async def work(tx: Transaction) -> Contents | None:
         names = set(await tx.tables())
-        await _refuse_if_in_use(tx, instances="hub_instances" in names)
+        await _refuse_if_in_use(tx)
         if not {"log_state", "merchants", "events"} <= names:
             return None
         rows = await tx.fetch("SELECT epoch, head FROM log_state")
@@ -123,7 +124,13 @@ async def held_by_postgres(target: PostgresDatabase) -> Contents | None:
         }
         return Contents(rows[0][0], rows[0][1], counts) if rows else None
 
-    return await target.maintain(work)
+    held = await target.maintain(work)
+    # One that has lost its connection lives on. One that has ended gives no further sign.
+    if signs := await target.maintain(_signs_of_life):
+        await asyncio.sleep(_BEAT_SECONDS)
+        if (await target.maintain(_signs_of_life)).items() - signs.items():
+            raise InUse("a hub runs on this database, by its signs of life: stop every hub first")
+    return held
 
 
 async def into_postgres(file: Path, target: PostgresDatabase, epoch: str, space: Path) -> Contents:
@@ -178,7 +185,7 @@ async def _replace(tx: Transaction, source: sqlite3.Connection, epoch: str) -> C
         await tx.execute(f"LOCK TABLE {', '.join(every)} IN ACCESS EXCLUSIVE MODE")
     except Unavailable as error:
         raise InUse(f"somebody uses the database: {error}") from error
-    await _refuse_if_in_use(tx, instances=True)
+    await _refuse_if_in_use(tx)
     await tx.execute(f"TRUNCATE {', '.join(every)}")
     for name in names:
         # Restored rows were checked and audited where they were made; foreign keys still count.
@@ -200,7 +207,7 @@ async def _replace(tx: Transaction, source: sqlite3.Connection, epoch: str) -> C
     return found._replace(epoch=epoch)
 
 
-async def _refuse_if_in_use(tx: Transaction, *, instances: bool) -> None:
+async def _refuse_if_in_use(tx: Transaction) -> None:
     [(sessions,)] = await tx.fetch(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = ? AND pid <> pg_backend_pid()",
@@ -211,17 +218,19 @@ async def _refuse_if_in_use(tx: Transaction, *, instances: bool) -> None:
             f"a hub runs on this database, or a command of it ({sessions} connections): "
             "stop every hub first"
         )
-    if instances:
-        alive = await tx.fetch(
-            "SELECT id FROM hub_instances WHERE seen_at > clock_timestamp() - make_interval("
-            "secs => ?)",
-            (float(_ALIVE_SECONDS),),
+
+
+async def _signs_of_life(tx: Transaction) -> dict[str, str]:
+    """The last sign of life of every hub that may run."""
+    if "hub_instances" not in await tx.tables():
+        return {}
+    return dict(
+        await tx.fetch(
+            "SELECT id, seen_at FROM hub_instances"
+            " WHERE seen_at > clock_timestamp() - make_interval(secs => ?)",
+            (_ALIVE_SECONDS,),
         )
-        if alive:
-            raise InUse(
-                f"a hub gave a sign of life in the last {_ALIVE_SECONDS} s: stop every hub first,"
-                f" or wait {_ALIVE_SECONDS} s if it was killed"
-            )
+    )
 
 
 async def _load(tx: Transaction, source: sqlite3.Connection, table: str) -> None:

@@ -10,12 +10,13 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from storage import events
+from storage import events, instances
 from storage.database import Engine, Transaction
 from storage.migrate import migrations
 from storage.scope import HUB
@@ -277,9 +278,28 @@ async def test_a_restore_is_refused_while_a_hub_of_another_directory_runs(
         restore = ("restore", str(tmp_path / "b"), "--yes")
         assert "a hub runs" in refused(await run_py(elsewhere, *restore, settings=settings))
         await hub.kill()
-        assert "sign of life" in refused(await run_py(elsewhere, *restore, settings=settings))
-        await hub.start()
-        await hub.terminate()
+        done(await run_py(elsewhere, *restore, settings=settings, deadline=DEADLINE))
+
+
+async def test_a_restore_is_refused_while_a_hub_gives_signs_of_life(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    """It may have lost its connections for a moment."""
+
+    async def beat(tx: Transaction) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        await instances.beat(tx, "far-away", now)
+
+    there = Place(tmp_path / "data", Store("postgres", postgres_url))
+    async with there.store.open() as database:
+        await fill(database)
+        await database.write(beat, HUB)
+    done(await there.run("backup", str(tmp_path / "b")))
+    restoring = asyncio.create_task(there.run("restore", str(tmp_path / "b"), "--yes"))
+    await asyncio.sleep(4)
+    async with there.store.open() as database:
+        await database.write(beat, HUB)
+    assert "signs of life" in refused(await restoring)
 
 
 # ── what goes wrong ──────────────────────────────────────────────────────────────────────────
@@ -613,7 +633,8 @@ async def test_the_strict_way_of_the_documentation_works(
             file = tmp_path / "b"
             done(await run_py(hub.data_dir, "backup", str(file), settings=settings))
             assert ("t-1",) in in_file(file, "SELECT id FROM events")
-            done(await run_py(hub.data_dir, "restore", str(file), "--yes", settings=settings))
+            restore = ("restore", str(file), "--yes")
+            done(await run_py(hub.data_dir, *restore, settings=settings, deadline=DEADLINE))
             await hub.start()
             query = {"types": "custom_*"}
             page = await call(hub, "GET", "/api/events", key=hub.admin_key, query=query)
