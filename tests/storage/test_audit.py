@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source, uuid7
 from hub.protocol.times import parse_ms
 from storage import audit, keys, merchants
 from storage.audit import AuditFilter
@@ -26,8 +26,8 @@ async def sealed(database: Database) -> Database:
     """Two merchants; what was written down about them is not what a test is about."""
 
     async def work(tx: Transaction) -> None:
-        await merchants.insert(tx, ONE, "one", NOW)
-        await merchants.insert(tx, TWO, "two", NOW)
+        await merchants.insert(tx, ONE, "one", NOW, Uuid7Source())
+        await merchants.insert(tx, TWO, "two", NOW, Uuid7Source())
 
     await database.write(work, HUB)
     return database
