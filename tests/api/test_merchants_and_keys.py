@@ -54,7 +54,7 @@ async def test_an_admin_makes_merchants(world: World) -> None:
     # Its default templates are events of its own.
     events = await call(
         world.hub, "GET", "/api/events", key=world.keys["admin"],
-        query={"merchant_id": merchant["id"], "from": 0},
+        query={"merchant_id": merchant["id"]},
     )  # fmt: skip
     created = events.json()["events"]
     assert {event["type"] for event in created} == {"template_created"}
