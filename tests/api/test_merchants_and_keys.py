@@ -51,6 +51,21 @@ async def test_an_admin_makes_merchants(world: World) -> None:
     found = await call(world.hub, "GET", answer.headers["location"], key=world.keys["admin"])
     assert found.json()["merchant"] == merchant
     assert merchant in await listed(world, world.keys["admin"], "/api/merchants")
+    # Its default templates are events of its own.
+    events = await call(
+        world.hub, "GET", "/api/events", key=world.keys["admin"],
+        query={"merchant_id": merchant["id"]},
+    )  # fmt: skip
+    created = events.json()["events"]
+    assert {event["type"] for event in created} == {"template_created"}
+    assert [event["data"]["name"] for event in created] == [
+        "order_confirmation", "payment_request", "order_status",
+    ]  # fmt: skip
+    for event in created:
+        assert event["merchant_id"] == merchant["id"]
+        assert event["subject"] == f"template/{event['data']['templateId']}"
+        assert (event["data"]["status"], event["data"]["version"]) == ("active", 1)
+    assert created[-1]["offset"] == answer.json()["offset"]
     # It can be used at once.
     event = {"type": "custom_a", "data": {}, "merchant_id": merchant["id"]}
     answer = await call(world.hub, "POST", "/api/events", event, key=world.keys["admin"])

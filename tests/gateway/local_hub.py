@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hub.app import make_app
 from hub.origins import Origins
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source, uuid7
 from hub.server import HubServer, listen
 from hub.services import Services, open_services
 from hub.settings import Settings
@@ -67,8 +67,8 @@ async def prepared(database: Database) -> LocalHub:
     hub = LocalHub(database, uuid7(), uuid7())
 
     async def work(tx: Transaction) -> None:
-        await merchants.insert(tx, hub.merchant_id, "ours", NOW, uuid7)
-        await merchants.insert(tx, hub.other_merchant, "theirs", NOW, uuid7)
+        await merchants.insert(tx, hub.merchant_id, "ours", NOW, Uuid7Source())
+        await merchants.insert(tx, hub.other_merchant, "theirs", NOW, Uuid7Source())
 
     await database.write(work, HUB)
     for role in ROLES:

@@ -15,6 +15,7 @@ from hub.commands import keys as key_commands
 from hub.commands import merchants as merchant_commands
 from hub.credentials import COOKIE
 from hub.gateway.presence import Presence
+from hub.protocol.ids import Uuid7Source
 from hub.protocol.times import format_ms
 from hub.stream.log import EventLog
 from hub.tokens import token_hash
@@ -56,7 +57,7 @@ class Held(NamedTuple):
 @asynccontextmanager
 async def holding(database: Database, count: int) -> AsyncIterator[Held]:
     async def work(tx: Transaction) -> None:
-        await merchants.insert(tx, "m1", "one", NOW)
+        await merchants.insert(tx, "m1", "one", NOW, Uuid7Source())
         for name in ("a", "b"):
             key = ApiKey(f"key-{name}", "m1", "bot", name, "hub_b_1234", 1, NOW, None, None)
             await keys.insert(tx, key, name.rjust(64, "0"))

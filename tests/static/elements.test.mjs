@@ -86,6 +86,11 @@ test('an event in a line', () => {
     'a: 1  ·  b: 2 values  ·  c: {…}  ·  e: null',
   );
   assert.equal(summaryOf({ type: 'custom_x' }), '');
+  const template = { templateId: 't', name: 'order_status', type: 'text', status: 'active' };
+  assert.equal(
+    summaryOf({ type: 'template_created', data: template }),
+    'order_status  ·  text  ·  active',
+  );
 });
 
 test('a line stays a line, however large the data', () => {

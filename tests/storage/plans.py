@@ -102,7 +102,7 @@ class Explaining:
         if index in self._partial or (index and match[1] in _UNBOUNDED):
             return None
         # In the order of an index, or of the table itself, a page is read and no more.
-        if re.search(r"ORDER BY (\w+, )?\w+( ASC| DESC)? LIMIT \?$", sql):
+        if re.search(r"ORDER BY (\w+, )?[\w.]+( ASC| DESC)? LIMIT \?$", sql):
             return None if index or "log_offset" in sql else step
         return step
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source, uuid7
 from hub.protocol.times import parse_ms
 from storage import audit, keys, merchants
 from storage.audit import AuditFilter
@@ -27,8 +27,8 @@ async def sealed(database: Database) -> Database:
     """Two merchants; what was written down about them is not what a test is about."""
 
     async def work(tx: Transaction) -> None:
-        await merchants.insert(tx, ONE, "one", NOW, uuid7)
-        await merchants.insert(tx, TWO, "two", NOW, uuid7)
+        await merchants.insert(tx, ONE, "one", NOW, Uuid7Source())
+        await merchants.insert(tx, TWO, "two", NOW, Uuid7Source())
 
     await database.write(work, HUB)
     return database

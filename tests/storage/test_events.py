@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.protocol.filters import Filter, split_patterns
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source
 from storage import events, merchants
 from storage.database import Database, Transaction
 from storage.errors import Conflict
@@ -271,7 +271,7 @@ async def test_the_newest_come_oldest_first(database: Database) -> None:
 async def test_last_offsets_are_by_merchant(database: Database) -> None:
     async def work(tx: Transaction) -> None:
         for id_ in ("m1", "m2", "m3"):
-            await merchants.insert(tx, id_, "name", NOW, uuid7)
+            await merchants.insert(tx, id_, "name", NOW, Uuid7Source())
 
     await database.write(work, HUB)
     await fill(database, [event_row(n, merchant_id=f"m{1 + n % 2}") for n in range(1, 6)])

@@ -11,10 +11,11 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 import storage
-from storage import events, instances, keys
+from storage import audit, events, instances, keys
 from storage.database import Database, Engine, Transaction
 from storage.errors import Conflict, NotFound, Stale
 from storage.records import ApiKey
@@ -86,7 +87,32 @@ def _matched(*more: Any, **needed: Any) -> list[Call]:
 KEY = ApiKey("k1", "m1", "bot", "till", "hub_b_1234", 1, NOW, None, None)
 SECRET = "0" * 64
 
+
+def _audited() -> list[Call]:
+    """Every combination of the audit's filters, of its first page and of a later one."""
+    values = {
+        "actor_id": "k1", "action": "UPDATE", "target_type": "order", "target_id": NO_ID,
+        "since_ms": 1, "until_ms": 2,
+    }  # fmt: skip
+
+    def call(wanted: audit.AuditFilter, before_id: str) -> Call:
+        return Call(ANY, lambda made: (wanted, before_id, 10), needed={"characters": 1000})
+
+    return [
+        call(msgspec.convert(chosen, audit.AuditFilter), before_id)
+        for chosen in _combinations(values)
+        for before_id in ("", NO_ID)
+    ]
+
+
+def _combinations(filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for count in range(len(filters) + 1):
+        for names in itertools.combinations(filters, count):
+            yield {name: filters[name] for name in names}
+
+
 CALLS: dict[str, dict[str, list[Call]]] = {
+    "audit": {"page": _audited()},
     "constraints": {
         "named": [
             Call(
@@ -126,6 +152,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "put": [Call(ANY, lambda made: (made.call,))],
     },
     "instances": {
+        "any_alive": [Call(ALL, lambda made: (NOW,))],
         "beat": [Call(ALL, lambda made: ("i1", NOW))],
         "connect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
         "disconnect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
@@ -296,12 +323,6 @@ async def explained(
     with pytest.raises(RolledBack):
         await database.write(work, scope)
     return plans
-
-
-def _combinations(filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for count in range(len(filters) + 1):
-        for names in itertools.combinations(filters, count):
-            yield {name: filters[name] for name in names}
 
 
 @pytest.mark.parametrize("module", list(CALLS))

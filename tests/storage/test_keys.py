@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source
 from storage import instances, keys, merchants
 from storage.database import Database, Transaction
 from storage.errors import Conflict, NotFound
@@ -23,8 +23,8 @@ def digest(text: str) -> str:
 @pytest.fixture
 async def with_merchants(database: Database) -> Database:
     async def work(tx: Transaction) -> None:
-        await merchants.insert(tx, "m1", "one", NOW, uuid7)
-        await merchants.insert(tx, "m2", "two", NOW, uuid7)
+        await merchants.insert(tx, "m1", "one", NOW, Uuid7Source())
+        await merchants.insert(tx, "m2", "two", NOW, Uuid7Source())
 
     await database.write(work, HUB)
     return database

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source
 from storage import merchants
 from storage.database import Database
 from storage.errors import Conflict, NotFound
@@ -12,7 +12,10 @@ from tests.storage.support import NOW
 
 
 async def add(database: Database, id_: str, name: str = "name") -> Merchant:
-    return await database.write(lambda tx: merchants.insert(tx, id_, name, NOW, uuid7), HUB)
+    made, _ = await database.write(
+        lambda tx: merchants.insert(tx, id_, name, NOW, Uuid7Source()), HUB
+    )
+    return made
 
 
 async def test_a_merchant_comes_back_as_it_was(database: Database) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source
 from hub.protocol.times import format_ms
 from storage import merchants, postgres
 from storage.connect import connect
@@ -119,7 +119,7 @@ async def test_whatever_an_actor_calls_itself_reaches_the_audit(
 ) -> None:
     async def work(tx: Transaction) -> None:
         [(last,)] = await tx.fetch("SELECT count(*) FROM merchants")
-        await merchants.insert(tx, f"m{last}", "name", NOW, uuid7)
+        await merchants.insert(tx, f"m{last}", "name", NOW, Uuid7Source())
 
     await opened.write(work, Scope(None, "k1", "admin", address, agent))
     found = await rows(
@@ -213,7 +213,9 @@ async def test_a_role_of_its_own_and_an_owner_beside_it(
             assert await migrate(database) == await pending(database) == []
             who = "SELECT current_user, session_user"
             assert await rows(database, who) == [("hub_app", name)]
-            await database.write(lambda tx: merchants.insert(tx, "m1", "one", NOW, uuid7), HUB)
+            await database.write(
+                lambda tx: merchants.insert(tx, "m1", "one", NOW, Uuid7Source()), HUB
+            )
             await fill(database, [event_row(1)])
             assert await rows(database, "SELECT id FROM merchants") == [("m1",)]
             with pytest.raises(Sealed):
@@ -348,8 +350,11 @@ async def test_a_binding_that_the_hub_did_not_make_is_sealed(
             await tx.fetch("SELECT set_config('hub.merchant', ?, TRUE)", (forged,))
             await tx.fetch("SELECT id FROM merchants")
 
-    for id_ in ("m1", "m2"):
-        await opened.write(lambda tx, id_=id_: merchants.insert(tx, id_, "one", NOW, uuid7), HUB)  # type: ignore[misc]
+    async def add(tx: Transaction) -> None:
+        for id_ in ("m1", "m2"):
+            await merchants.insert(tx, id_, "one", NOW, Uuid7Source())
+
+    await opened.write(add, HUB)
     with pytest.raises(Sealed):
         await opened.write(work, ONE)
 
@@ -375,7 +380,7 @@ REFUSALS: list[tuple[str, type[StorageError]]] = [
 
 
 async def test_a_group_goes_on_after_every_kind_of_refusal(opened: PostgresDatabase) -> None:
-    await opened.write(lambda tx: merchants.insert(tx, "m1", "one", NOW, uuid7), HUB)
+    await opened.write(lambda tx: merchants.insert(tx, "m1", "one", NOW, Uuid7Source()), HUB)
     await run(opened, "INSERT INTO t VALUES (1, 'x')")
 
     async def work(tx: Transaction) -> None:
@@ -394,7 +399,7 @@ async def test_a_group_goes_on_after_every_kind_of_refusal(opened: PostgresDatab
 async def test_a_refusal_is_one_of_storages_own(
     statement: str, error: type[StorageError], opened: PostgresDatabase
 ) -> None:
-    await opened.write(lambda tx: merchants.insert(tx, "m1", "one", NOW, uuid7), HUB)
+    await opened.write(lambda tx: merchants.insert(tx, "m1", "one", NOW, Uuid7Source()), HUB)
     await run(opened, "INSERT INTO t VALUES (1, 'x')")
     with pytest.raises(error):
         await run(opened, "INSERT INTO t VALUES (3, 'x')", statement)
@@ -598,7 +603,9 @@ async def test_a_server_that_restarts_is_found_again(own_postgres: PostgresServe
     for _ in range(2):
         begun = time.monotonic()
         with pytest.raises(Unavailable):
-            await database.write(lambda tx: merchants.insert(tx, "m1", "one", NOW, uuid7), HUB)
+            await database.write(
+                lambda tx: merchants.insert(tx, "m1", "one", NOW, Uuid7Source()), HUB
+            )
     assert time.monotonic() - begun < 0.5, "refused at once, as long as it cannot be reached"
     own_postgres.start()
 
@@ -611,7 +618,7 @@ async def test_a_server_that_restarts_is_found_again(own_postgres: PostgresServe
     async with asyncio.timeout(5):
         while not await found():
             await asyncio.sleep(0.02)
-    await database.write(lambda tx: merchants.insert(tx, "m1", "one", NOW, uuid7), HUB)
+    await database.write(lambda tx: merchants.insert(tx, "m1", "one", NOW, Uuid7Source()), HUB)
     await until(lambda: heard == ["again", "again"], seconds=8)
     await database.close()
 
@@ -638,7 +645,7 @@ async def test_closing_waits_for_what_runs_and_leaves_no_connection(postgres_url
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def work(tx: Transaction) -> None:
-        await merchants.insert(tx, "m1", "one", NOW, uuid7)
+        await merchants.insert(tx, "m1", "one", NOW, Uuid7Source())
         begun.set()
         await go_on.wait()
 

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from hub.protocol.ids import Uuid7Source
 from storage import events, keys, merchants
 from storage.database import Database, Row, Transaction
 from storage.errors import Conflict, NotFound, Sealed, StorageError
@@ -30,7 +31,7 @@ async def shared(database: Database) -> Database:
 
     async def work(tx: Transaction) -> None:
         for n in (1, 2):
-            await merchants.insert(tx, f"m{n}", f"name {n}", NOW)
+            await merchants.insert(tx, f"m{n}", f"name {n}", NOW, Uuid7Source())
             await keys.insert(tx, key_of(f"k{n}", f"m{n}"), digest(f"k{n}"))
             await keys.insert_session(tx, digest(f"b{n}"), f"k{n}", f"m{n}", NOW, FAR)
         await keys.insert(tx, key_of("ka", None), digest("ka"), bootstrap=True)

@@ -8,7 +8,7 @@ import pytest
 
 from hub.protocol.drafts import Origin
 from hub.protocol.errors import Unavailable
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source
 from hub.stream.append import Outcome
 from hub.stream.entry import Entry
 from hub.stream.log import EventLog, open_log
@@ -27,7 +27,7 @@ def merchant(id_: str, *records: str) -> Callable[[WriteScope], Awaitable[str]]:
     """A write that adds a merchant and records events with these texts."""
 
     async def work(scope: WriteScope) -> str:
-        await merchants.insert(scope.tx, id_, "name", "2026-11-22T10:00:00.000Z", uuid7)
+        await merchants.insert(scope.tx, id_, "name", "2026-11-22T10:00:00.000Z", Uuid7Source())
         for text in records:
             scope.record(OF_M1, "custom_recorded", {"text": text}, "a/subject")
         return id_.upper()
