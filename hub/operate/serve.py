@@ -101,13 +101,13 @@ async def _serve(
                 ),
                 flush=True,
             )  # fmt: skip
-            # What was made until here stays: no collection need look at it.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(COLLECT_AFTER, 20, 20)
             log.info("listening", url=local, epoch=services.log.epoch, offset=services.log.end)
 
         app = make_app(services, example_line(url, settings.data_dir))
+        # What was made until here stays: no collection need look at it.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER, 20, 20)
         server = HubServer(app, services, started)
         await server.serve(sockets=[listener])
 
