@@ -139,9 +139,6 @@ async def _seals(tx: Transaction) -> Finding:
         " AND has_table_privilege('hub_app', c.oid, 'SELECT')"
         " AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"
     )
-    [(superuser, bypass, login)] = await tx.fetch(
-        "SELECT rolsuper, rolbypassrls, rolcanlogin FROM pg_roles WHERE rolname = 'hub_app'"
-    )
     if rows:
         names = ", ".join(name for (name,) in rows)
         return Finding(
@@ -149,11 +146,24 @@ async def _seals(tx: Transaction) -> Finding:
             f"row-level security is off on {names}",
             "ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY on each",
         )
-    if superuser or bypass or login:
+    mighty = await tx.fetch(
+        "SELECT rolname::text FROM pg_roles WHERE rolname IN ('hub_app', 'hub_tenant')"
+        " AND (rolsuper OR rolbypassrls OR rolcanlogin)"
+    )
+    for (name,) in mighty:
         return Finding(
             "fail",
-            "the role hub_app may do more than it should",
-            "ALTER ROLE hub_app NOSUPERUSER NOBYPASSRLS NOLOGIN",
+            f"the role {name} may do more than it should",
+            f"ALTER ROLE {name} NOSUPERUSER NOBYPASSRLS NOLOGIN",
+        )
+    [(temporary,)] = await tx.fetch(
+        "SELECT has_database_privilege('hub_tenant', current_database(), 'TEMPORARY')"
+    )
+    if temporary:
+        return Finding(
+            "warn",
+            "the hub's roles may make temporary tables, which the hub never does",
+            "REVOKE TEMPORARY ON DATABASE … FROM PUBLIC (a copied database has it again)",
         )
     return Finding("ok", "every merchant's rows are sealed by row-level security")
 

@@ -1,7 +1,8 @@
 """Postgres as the engine: one writing connection, four reading ones, one that listens.
 
-Work runs as the role `hub_app`, which owns nothing and sees, by row-level security, the rows of the
-merchant that its transaction is bound to, and no others. The binding carries a proof that only who
+Work for one merchant runs as the role `hub_tenant`, which owns nothing and sees, by row-level
+security, the rows of the merchant that its transaction is bound to, and no others; work for every
+merchant runs as `hub_app`, which sees nothing unless every merchant is bound. The binding carries a proof that only who
 can read the owner's secret can make (`migrations/postgres/001`), so that SQL which got in by a
 fault cannot choose another merchant. The owner itself runs migrations and a restore.
 """
@@ -17,7 +18,7 @@ from .database import DEADLINE_SECONDS, Engine, Transaction
 from .errors import NoSchema, SchemaError, Sealed, StorageError, Unavailable
 from .postgres_line import Connection, Line
 from .postgres_sql import instant
-from .postgres_transaction import PostgresTransaction, translated
+from .postgres_transaction import EVERY_ROLE, PostgresTransaction, translated
 from .scope import HUB, Scope
 
 T = TypeVar("T")
@@ -25,7 +26,6 @@ T = TypeVar("T")
 READERS = 4
 APPLICATION = "smart-bot-hub"
 """What its connections are called in `pg_stat_activity`."""
-ROLE = "hub_app"
 _CHANNEL = "hub"
 _LOG_CHANNEL = "hub_log"
 _MIGRATION_LOCK = 0x485542  # any number that nothing else on this database uses: "HUB"
@@ -38,7 +38,6 @@ _SESSION = {
     "application_name": APPLICATION,
     "timezone": "UTC",
     "search_path": "public, pg_temp",  # temporary tables would come first
-    "enable_sort": "off",  # every list has its index; a policy's range makes a sort look cheap
     "standard_conforming_strings": "on",
     "synchronous_commit": "on",
     # Every query has its index. A plan that was made while a table was small, and is kept, would
@@ -69,7 +68,7 @@ class PostgresDatabase:
 
     Args:
         url: where the hub works; the role must be the owner of the schema or a member of
-            `hub_app`.
+            `hub_app` and `hub_tenant`.
         owner_url: where migrations run, and where the secret of the bindings is read.
     """
 
@@ -129,7 +128,7 @@ class PostgresDatabase:
             raise Unavailable("the database took no connection in time") from error
         try:
             secret = await _read_secret(connection)
-            tx = PostgresTransaction(connection, begin, HUB, secret)
+            tx = PostgresTransaction(connection, begin, HUB, secret, as_owner=True)
             result = await work(tx)
             await tx.commit()
         finally:
@@ -219,7 +218,7 @@ class PostgresDatabase:
                 await owner.close(timeout=1)
             if self._secret is None:
                 raise NoSchema("the database has no schema of this program; run.py migrate")
-        return await _open(self._url, _SESSION, f"SET ROLE {ROLE}")
+        return await _open(self._url, _SESSION, f"SET ROLE {EVERY_ROLE}")
 
     async def _listen(self, heard: Callable[[str], None]) -> None:
         """Hear notices for ever; a connection that breaks or falls silent is made again."""

@@ -13,12 +13,13 @@ from .postgres_line import Connection
 from .postgres_sql import changed, insert_unnested, numbered, wanted_unnested
 from .scope import Scope
 
+EVERY_ROLE, TENANT_ROLE = "hub_app", "hub_tenant"
 _PREFETCH = 500
 # As parameters: the text of a query is shown to every session of the same role, and a proof that
 # could be read there could be used there (postgresql.org/docs/current/monitoring-stats.html).
 _BIND = (
     "SELECT set_config('hub.merchant', $1, TRUE), set_config('hub.proof', $2, TRUE),"
-    " set_config('hub.actor', $3, TRUE)"
+    " set_config('hub.actor', $3, TRUE), set_config('role', $4, TRUE)"
 )
 
 
@@ -30,14 +31,22 @@ class PostgresTransaction:
     machine and 1 ms on the next.
 
     Args:
+        as_owner: whether to stay the role that logged in; else the scope decides the role.
         secret: what bindings are proved with; None before the first migration, when there is
             nothing to be sealed.
     """
 
     def __init__(
-        self, connection: Connection, begin: str, scope: Scope, secret: bytes | None
+        self,
+        connection: Connection,
+        begin: str,
+        scope: Scope,
+        secret: bytes | None,
+        *,
+        as_owner: bool = False,
     ) -> None:
         self._connection = connection
+        self._as_owner = as_owner
         self._secret = secret
         self._scope = scope
         self._bound: Scope | None = None
@@ -132,7 +141,11 @@ class PostgresTransaction:
             actor = actor_text(scope)
             with translated():
                 await self._connection.fetchval(
-                    _BIND, scope.bound, proof(self._secret, scope.bound, actor), actor
+                    _BIND,
+                    scope.bound,
+                    proof(self._secret, scope.bound, actor),
+                    actor,
+                    "none" if self._as_owner else role_of(scope),
                 )
             self._bound = scope
 
@@ -141,6 +154,11 @@ class PostgresTransaction:
             pending, self._pending = "".join(self._pending), []
             with translated():
                 await self._connection.execute(pending)
+
+
+def role_of(scope: Scope) -> str:
+    """The role that works for a scope; see `migrations/postgres/001`."""
+    return EVERY_ROLE if scope.merchant_id is None else TENANT_ROLE
 
 
 def actor_text(scope: Scope) -> str:

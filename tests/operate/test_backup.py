@@ -615,9 +615,10 @@ async def test_the_strict_way_of_the_documentation_works(
     postgres_server.execute(
         make.format("strict_owner", "LOGIN"),
         make.format("hub_app", "NOLOGIN"),
-        "GRANT hub_app TO strict_owner",
-        make.format("strict_hub", "LOGIN"),
-        "GRANT hub_app TO strict_hub",
+        make.format("hub_tenant", "NOLOGIN"),
+        "GRANT hub_app, hub_tenant TO strict_owner",
+        make.format("strict_hub", "LOGIN NOINHERIT"),
+        "GRANT hub_app, hub_tenant TO strict_hub",
         "CREATE DATABASE strict OWNER strict_owner ENCODING 'UTF8' TEMPLATE template0",
     )
     settings = {

@@ -14,8 +14,6 @@ from storage.sqlite import _wanted
 from tests.support.tracing import INFRASTRUCTURE
 
 _EXPLAINED = re.compile(r"\s*(SELECT|WITH|UPDATE|DELETE)\b")
-_POLICY = re.compile(r"\(?\((?:merchant_)?id >= \$\d+\) AND \((?:merchant_)?id <= \$\d+\)\)?")
-"""What row-level security adds to a condition: it narrows a query to a merchant, to no row."""
 _UNBOUNDED = {"merchants"}
 """Tables that may be read as a whole, from an index: all merchants are known to each hub."""
 _NO_TABLE = INFRASTRUCTURE | {"wanted", "scope_secret", "CONSTANT", "pragma_foreign_key_list"}
@@ -91,8 +89,7 @@ class Explaining:
         else:
             [(text,)] = await self._inner.fetch(f"EXPLAIN (COSTS OFF, FORMAT JSON) {sql}", params)
             [plan] = msgspec.json.decode(text)
-            paged = re.search(r"ORDER BY (\w+\.)?(id|log_offset)\b.* LIMIT", sql) is not None
-            problems = list(self._of_postgres(plan["Plan"], limited=False, paged=paged))
+            problems = list(self._of_postgres(plan["Plan"], limited=False))
             self.plans.append((sql, _outline(plan["Plan"]), problems))
 
     def _of_sqlite(self, step: str, sql: str) -> str | None:
@@ -109,23 +106,29 @@ class Explaining:
             return None if index or "log_offset" in sql else step
         return step
 
-    def _of_postgres(self, node: dict[str, Any], *, limited: bool, paged: bool) -> list[str]:
+    def _of_postgres(self, node: dict[str, Any], *, limited: bool) -> list[str]:
         kind, table = node["Node Type"], node.get("Relation Name", "")
         problems = []
         if kind == "Seq Scan" and table not in _NO_TABLE:
             problems.append(f"Seq Scan on {table}")
         if "Sort" in kind:
             problems.append(f"{kind} by {node.get('Sort Key')}")
-        # In the order of an index a page is read and no more.
-        in_order = limited and (paged or "Filter" not in node)
-        if "Index" in kind and not _POLICY.sub("", node.get("Index Cond", "")) and not in_order:
+        if kind.startswith("Index") and not _entered(node) and not limited:
             index = node["Index Name"]
             if index not in self._partial and table not in _UNBOUNDED and table not in _NO_TABLE:
                 problems.append(f"all of {index}")
         within = limited or kind == "Limit"
         for part in node.get("Plans", []):
-            problems += self._of_postgres(part, limited=within, paged=paged)
+            problems += self._of_postgres(part, limited=within)
         return problems
+
+
+_OF_THE_POLICY = re.compile(r"\((?:\w+\.)?(?:merchant_id|id) [<>]= \$\d+\)(?: AND )?")
+
+
+def _entered(node: dict[str, Any]) -> bool:
+    """Whether an index is entered by more than the policy's range, which may be all merchants."""
+    return _OF_THE_POLICY.sub("", node.get("Index Cond", "")).strip("()") != ""
 
 
 def _outline(node: dict[str, Any], depth: int = 0) -> str:

@@ -29,7 +29,9 @@ async def make_tables(database: Database, *statements: str) -> None:
             await tx.execute(statement)
             if database.engine == "postgres":
                 [name] = re.findall(r"CREATE TABLE (\w+)", statement)
-                await tx.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO hub_app")
+                await tx.execute(
+                    f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO hub_app, hub_tenant"
+                )
 
     await database.maintain(work)
 

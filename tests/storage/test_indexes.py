@@ -288,6 +288,26 @@ class RolledBack(Exception):
     """Undoes what a function has done."""
 
 
+async def _fill(tx: Transaction) -> None:
+    """Rows where Postgres would otherwise read the few that there are, whatever the indexes."""
+    await tx.execute(
+        "INSERT INTO events (log_offset, merchant_id, id, type, committed_at, frame)"
+        " SELECT n, 'x' || n % 9, 'e' || n, 'custom_a', n, '{}' FROM generate_series(1, 5000) n"
+    )
+    await tx.execute(
+        "INSERT INTO retired_event_ids (merchant_id, id, log_offset)"
+        " SELECT 'x' || n % 9, 'r' || n, n FROM generate_series(1, 5000) n"
+    )
+    await tx.execute(
+        "INSERT INTO idempotency_keys"
+        " (merchant_id, method, key, request_hash, created_at, expires_at)"
+        " SELECT 'x' || n % 9, 'orders.create', 'k' || n, repeat('a', 64),"
+        " TIMESTAMPTZ '2027-01-01Z' + n * INTERVAL '1 s', TIMESTAMPTZ '2027-01-02Z' + n * INTERVAL"
+        " '1 s' FROM generate_series(1, 5000) n"
+    )
+    await tx.execute("ANALYZE events, retired_event_ids, idempotency_keys")
+
+
 @pytest.fixture
 async def made(database: Database) -> Everything:
     await samples.add_merchants(database)
@@ -298,6 +318,8 @@ async def made(database: Database) -> Everything:
         await keys.insert(tx, KEY, SECRET)
 
     await database.write(work, HUB)
+    if database.engine == "postgres":
+        await database.maintain(_fill)
     return await samples.add_everything(database)
 
 
@@ -364,7 +386,7 @@ def _narrowed(plan: str, filters: Mapping[str, Any]) -> bool:
     [
         "SELECT id FROM orders WHERE merchant_id = ? ORDER BY total",
         "SELECT id FROM orders WHERE notes = ?",
-        "SELECT id FROM orders WHERE notes = ? ORDER BY notes LIMIT 1",
+        "SELECT id FROM orders WHERE notes = ? ORDER BY total LIMIT 1",
         "UPDATE orders SET notes = notes WHERE notes = ?",
         "SELECT count(*) FROM orders WHERE customer_id = ?",
     ],

@@ -196,7 +196,9 @@ async def test_it_works_as_the_role_that_owns_nothing(opened: PostgresDatabase) 
 async def login(server: PostgresServer) -> AsyncIterator[str]:
     """A role that may log in and is no more than a member of `hub_app`; its name."""
     name = f"login_{time.time_ns()}"
-    server.execute(f"CREATE ROLE {name} LOGIN NOSUPERUSER NOBYPASSRLS IN ROLE hub_app")
+    server.execute(
+        f"CREATE ROLE {name} LOGIN NOSUPERUSER NOBYPASSRLS NOINHERIT IN ROLE hub_app, hub_tenant"
+    )
     try:
         yield name
     finally:

@@ -9,9 +9,8 @@ CREATE TABLE hub_instances (
 CREATE INDEX hub_instances_seen ON hub_instances (seen_at);
 ALTER TABLE hub_instances ENABLE ROW LEVEL SECURITY;
 ALTER TABLE hub_instances FORCE ROW LEVEL SECURITY;
-CREATE POLICY hub_instances_sealed ON hub_instances
-    USING ((SELECT hub_merchant()) = '*')
-    WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY hub_instances_every ON hub_instances TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
 GRANT SELECT, INSERT, UPDATE, DELETE ON hub_instances TO hub_app;
 
 -- Which bots each hub holds: a bot is connected while there is a row. The key is not checked here:
@@ -24,9 +23,8 @@ CREATE TABLE bot_connections (
 CREATE INDEX bot_connections_instance ON bot_connections (instance_id);
 ALTER TABLE bot_connections ENABLE ROW LEVEL SECURITY;
 ALTER TABLE bot_connections FORCE ROW LEVEL SECURITY;
-CREATE POLICY bot_connections_sealed ON bot_connections
-    USING ((SELECT hub_merchant()) = '*')
-    WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY bot_connections_every ON bot_connections TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
 GRANT SELECT, INSERT, UPDATE, DELETE ON bot_connections TO hub_app;
 
 ALTER TABLE log_state
@@ -43,10 +41,11 @@ CREATE INDEX browser_sessions_expired ON browser_sessions (expires_at);
 CREATE INDEX merchants_unseeded ON merchants (id) WHERE seeded_at IS NULL;
 ALTER TABLE browser_sessions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE browser_sessions FORCE ROW LEVEL SECURITY;
-CREATE POLICY browser_sessions_sealed ON browser_sessions
-    USING ((SELECT hub_merchant()) IN (merchant_id, '*'))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON browser_sessions TO hub_app;
+CREATE POLICY browser_sessions_every ON browser_sessions TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY browser_sessions_own ON browser_sessions TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON browser_sessions TO hub_app, hub_tenant;
 
 -- A change adds one to the version; whose row it is, its id and its beginning never change. What
 -- the hub notes for itself (a bot's presence, that templates were made) is no change.

@@ -331,76 +331,88 @@ CREATE INDEX api_keys_bootstrap ON api_keys (id) WHERE bootstrap;
 -- No row of a merchant is seen or written unless that merchant, or every merchant, is bound.
 ALTER TABLE message_templates ENABLE ROW LEVEL SECURITY;
 ALTER TABLE message_templates FORCE ROW LEVEL SECURITY;
-CREATE POLICY message_templates_sealed ON message_templates
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON message_templates TO hub_app;
+CREATE POLICY message_templates_every ON message_templates TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY message_templates_own ON message_templates TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON message_templates TO hub_app, hub_tenant;
 ALTER TABLE template_versions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE template_versions FORCE ROW LEVEL SECURITY;
-CREATE POLICY template_versions_sealed ON template_versions
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, DELETE ON template_versions TO hub_app;
+CREATE POLICY template_versions_every ON template_versions TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY template_versions_own ON template_versions TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, DELETE ON template_versions TO hub_app, hub_tenant;
 ALTER TABLE media_files ENABLE ROW LEVEL SECURITY;
 ALTER TABLE media_files FORCE ROW LEVEL SECURITY;
-CREATE POLICY media_files_sealed ON media_files
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON media_files TO hub_app;
+CREATE POLICY media_files_every ON media_files TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY media_files_own ON media_files TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON media_files TO hub_app, hub_tenant;
 ALTER TABLE products ENABLE ROW LEVEL SECURITY;
 ALTER TABLE products FORCE ROW LEVEL SECURITY;
-CREATE POLICY products_sealed ON products
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON products TO hub_app;
+CREATE POLICY products_every ON products TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY products_own ON products TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON products TO hub_app, hub_tenant;
 ALTER TABLE product_media ENABLE ROW LEVEL SECURITY;
 ALTER TABLE product_media FORCE ROW LEVEL SECURITY;
-CREATE POLICY product_media_sealed ON product_media
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON product_media TO hub_app;
+CREATE POLICY product_media_every ON product_media TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY product_media_own ON product_media TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON product_media TO hub_app, hub_tenant;
 ALTER TABLE orders ENABLE ROW LEVEL SECURITY;
 ALTER TABLE orders FORCE ROW LEVEL SECURITY;
-CREATE POLICY orders_sealed ON orders
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO hub_app;
+CREATE POLICY orders_every ON orders TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY orders_own ON orders TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO hub_app, hub_tenant;
 ALTER TABLE delivery_tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE delivery_tasks FORCE ROW LEVEL SECURITY;
-CREATE POLICY delivery_tasks_sealed ON delivery_tasks
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON delivery_tasks TO hub_app;
+CREATE POLICY delivery_tasks_every ON delivery_tasks TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY delivery_tasks_own ON delivery_tasks TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON delivery_tasks TO hub_app, hub_tenant;
 ALTER TABLE messages ENABLE ROW LEVEL SECURITY;
 ALTER TABLE messages FORCE ROW LEVEL SECURITY;
-CREATE POLICY messages_sealed ON messages
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON messages TO hub_app;
+CREATE POLICY messages_every ON messages TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY messages_own ON messages TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON messages TO hub_app, hub_tenant;
 ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhooks FORCE ROW LEVEL SECURITY;
-CREATE POLICY webhooks_sealed ON webhooks
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks TO hub_app;
+CREATE POLICY webhooks_every ON webhooks TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY webhooks_own ON webhooks TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks TO hub_app, hub_tenant;
 ALTER TABLE webhook_logs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhook_logs FORCE ROW LEVEL SECURITY;
-CREATE POLICY webhook_logs_sealed ON webhook_logs
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_logs TO hub_app;
+CREATE POLICY webhook_logs_every ON webhook_logs TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY webhook_logs_own ON webhook_logs TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_logs TO hub_app, hub_tenant;
 ALTER TABLE jobs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE jobs FORCE ROW LEVEL SECURITY;
-CREATE POLICY jobs_sealed ON jobs
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO hub_app;
+CREATE POLICY jobs_every ON jobs TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY jobs_own ON jobs TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO hub_app, hub_tenant;
 ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE idempotency_keys FORCE ROW LEVEL SECURITY;
-CREATE POLICY idempotency_keys_sealed ON idempotency_keys
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
-    WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO hub_app;
+CREATE POLICY idempotency_keys_every ON idempotency_keys TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY idempotency_keys_own ON idempotency_keys TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO hub_app, hub_tenant;
 
 -- A change adds one to the version; whose row it is, its id and its beginning never change.
 CREATE TRIGGER message_templates_pinned BEFORE UPDATE ON message_templates FOR EACH ROW

@@ -25,10 +25,13 @@ CREATE INDEX audit_logs_action ON audit_logs (merchant_id, action, id);
 -- as their owner.
 ALTER TABLE audit_logs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_logs FORCE ROW LEVEL SECURITY;
-CREATE POLICY audit_logs_sealed ON audit_logs
-    USING (merchant_id >= (SELECT hub_from()) AND merchant_id <= (SELECT hub_upto()))
+CREATE POLICY audit_logs_every ON audit_logs TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY audit_logs_own ON audit_logs FOR SELECT TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant()));
+CREATE POLICY audit_logs_write ON audit_logs FOR INSERT TO CURRENT_USER
     WITH CHECK ((SELECT hub_merchant()) IN (merchant_id, '*'));
-GRANT SELECT ON audit_logs TO hub_app;
+GRANT SELECT ON audit_logs TO hub_app, hub_tenant;
 CREATE TRIGGER audit_logs_pinned BEFORE UPDATE ON audit_logs FOR EACH ROW
     EXECUTE FUNCTION refuse_row('sealed: the audit never changes');
 

@@ -95,7 +95,7 @@ async def attacker(
 ) -> AsyncIterator[Attacker]:
     """The attacker; afterwards nothing of `b` and no guard has changed."""
     if not await hub.rows("SELECT 1 FROM pg_roles WHERE rolname = ?", LOGIN):
-        postgres_server.execute(f"CREATE ROLE {LOGIN} LOGIN IN ROLE hub_app")
+        postgres_server.execute(f"CREATE ROLE {LOGIN} LOGIN NOINHERIT IN ROLE hub_app, hub_tenant")
     await hub.bind("a")
     settings = dict(hub.settings)
     superuser = await asyncpg.connect(schema_url, user="postgres")

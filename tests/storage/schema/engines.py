@@ -144,6 +144,7 @@ def binding(secret: bytes, merchant: str, actor: Actor = KEY) -> dict[str, str]:
         "hub.merchant": merchant,
         "hub.proof": hashlib.sha256(secret + inner).hexdigest(),
         "hub.actor": text,
+        "role": "hub_app" if merchant == "*" else "hub_tenant",
     }
 
 
