@@ -2,9 +2,10 @@
 
 Work for one merchant runs as the role `hub_tenant`, which owns nothing and sees, by row-level
 security, the rows of the merchant that its transaction is bound to, and no others; work for every
-merchant runs as `hub_app`, which sees nothing unless every merchant is bound. The binding carries a proof that only who
-can read the owner's secret can make (`migrations/postgres/001`), so that SQL which got in by a
-fault cannot choose another merchant. The owner itself runs migrations and a restore.
+merchant runs as `hub_app`, which sees nothing unless every merchant is bound. The binding carries
+a proof that only who can read the owner's secret can make (`migrations/postgres/001`), so that SQL
+which got in by a fault cannot choose another merchant. The owner itself runs migrations and a
+restore.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ import asyncpg
 
 from .database import DEADLINE_SECONDS, Engine, Transaction
 from .errors import NoSchema, SchemaError, Sealed, StorageError, Unavailable
-from .postgres_line import Connection, Line
+from .postgres_line import LOST, Connection, Line
 from .postgres_sql import instant
 from .postgres_transaction import EVERY_ROLE, PostgresTransaction, translated
 from .scope import HUB, Scope
@@ -254,7 +255,7 @@ class PostgresDatabase:
                 pause = _LISTEN_SECONDS
                 try:
                     await line.run(unit)
-                except (StorageError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                except (*LOST, StorageError, asyncpg.PostgresError):
                     listening, pause = None, _RELISTEN_SECONDS
                     ended.clear()
                 with contextlib.suppress(TimeoutError):
@@ -267,7 +268,7 @@ class PostgresDatabase:
 async def _roll_back(connection: Connection) -> None:
     try:
         await connection.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (*LOST, asyncpg.PostgresError):
         connection.terminate()
 
 

@@ -21,6 +21,8 @@ T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 log = structlog.get_logger("storage.postgres")
 
+LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What asyncpg raises when a connection is gone, or goes in the middle of something."""
 CONNECT_SECONDS = 3.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 1.0
 

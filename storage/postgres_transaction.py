@@ -9,7 +9,7 @@ import msgspec
 
 from .database import Row, Value
 from .errors import Conflict, SchemaError, Sealed, Unavailable
-from .postgres_line import Connection
+from .postgres_line import LOST, Connection
 from .postgres_sql import changed, insert_unnested, numbered, wanted_unnested
 from .scope import Scope
 
@@ -193,7 +193,7 @@ def translated() -> Iterator[None]:
         raise refusal(str(error)) from error
     except asyncpg.DataError as error:
         raise Conflict(f"a value does not fit: {error}") from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (*LOST, asyncpg.PostgresError, TimeoutError) as error:
         raise Unavailable(f"Postgres: {str(error) or type(error).__name__}") from error
 
 

@@ -84,11 +84,15 @@ OUT_OF_REACH = [
     "DELETE FROM browser_sessions WHERE merchant_id = 'm2'",
     "DELETE FROM browser_sessions WHERE merchant_id IS NULL",
     "DELETE FROM api_keys WHERE id = 'k2'",
+]
+"""Rows that Postgres does not show to it, and that SQLite refuses to change."""
+CLOSED = [
     "DELETE FROM merchants WHERE id = 'm2'",
+    "DELETE FROM merchants WHERE id = 'm1'",
     "DELETE FROM events WHERE merchant_id = 'm2'",
     "DELETE FROM events WHERE merchant_id = 'm1'",
 ]
-"""Rows that Postgres does not show to it, and that SQLite refuses to change."""
+"""What only happens for every merchant."""
 
 
 def with_values(statement: str) -> str:
@@ -130,6 +134,16 @@ async def test_a_row_outside_of_the_scope_is_out_of_reach(
             await shared.write(lambda tx: tx.execute(with_values(statement)), ONE)
     else:
         assert await shared.write(lambda tx: tx.execute(with_values(statement)), ONE) == 0
+    assert await everything(shared) == before
+
+
+@pytest.mark.parametrize("statement", CLOSED)
+async def test_what_is_done_for_every_merchant_is_not_done_for_one(
+    statement: str, shared: Database, raw_sql: None
+) -> None:
+    before = await everything(shared)
+    with pytest.raises((Sealed, Conflict)):
+        await shared.write(lambda tx: tx.execute(statement), ONE)
     assert await everything(shared) == before
 
 

@@ -17,7 +17,8 @@ CREATE TABLE audit_logs (
     PRIMARY KEY (id)
 ) STRICT;
 CREATE INDEX audit_logs_merchant ON audit_logs (merchant_id, id);
-CREATE INDEX audit_logs_target ON audit_logs (merchant_id, target_type, target_id, id);
+CREATE INDEX audit_logs_target_type ON audit_logs (merchant_id, target_type, id);
+CREATE INDEX audit_logs_target ON audit_logs (merchant_id, target_id, id);
 CREATE INDEX audit_logs_actor ON audit_logs (merchant_id, actor_id, id);
 CREATE INDEX audit_logs_action ON audit_logs (merchant_id, action, id);
 
