@@ -10,7 +10,7 @@ from .migrate import pending
 from .scope import HUB
 
 OLDEST_POSTGRES = 150_000
-"""`server_version_num`: `UNIQUE NULLS NOT DISTINCT` came with 15."""
+"""`server_version_num` of the oldest that the tests run on."""
 _CONNECTIONS = 8
 """What one hub holds: a writer, four readers, one that listens, and the owner's for a moment."""
 _SLOW_MS = 20.0

@@ -7,13 +7,29 @@ import pytest
 import uvloop
 
 from hub.peers import Peers
-from storage.database import Database
+from storage.database import Database, Engine
 from tests.gateway.local_hub import LocalHub, prepared, running
+from tests.support.databases import ENGINES
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop on which the hub runs; its transports differ from asyncio's in detail."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    marked = metafunc.definition.get_closest_marker("both_engines")
+    own = [m.args[0] for m in metafunc.definition.iter_markers("parametrize")]
+    if marked and "engine" in metafunc.fixturenames and "engine" not in own:
+        metafunc.parametrize("engine", ENGINES, indirect=True)
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """SQLite: what sockets do is the same on each engine. Tests of what reaches the database are
+    marked `both_engines`."""
+    name: Engine = getattr(request, "param", "sqlite")
+    return name
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,8 @@ from tests.support.download import Download
 from tests.support.rest import Answer, call, exchange
 from tests.support.ws import connect
 
+pytestmark = pytest.mark.both_engines
+
 Row = dict[str, Any]
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 

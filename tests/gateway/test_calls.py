@@ -12,6 +12,8 @@ from tests.support.databases import FaultyDatabase
 from tests.support.rest import call as rest
 from tests.support.ws import connect
 
+pytestmark = pytest.mark.both_engines
+
 Frame = dict[str, Any]
 
 

@@ -31,6 +31,8 @@ from tests.support.postgres import PostgresServer, database_of
 from tests.support.rest import call
 from tests.support.ws import connect
 
+pytestmark = pytest.mark.both_engines
+
 NOW = "2026-11-22T10:00:00.000Z"
 Pair = tuple[LocalHub, LocalHub]
 postgres_only = pytest.mark.parametrize("engine", ["postgres"], indirect=True)

@@ -19,6 +19,8 @@ from tests.gateway.raw import PING, PONG, TEXT, RawClient, event, frame, raw, te
 from tests.support.databases import FaultyDatabase, until
 from tests.support.rest import paged
 
+pytestmark = pytest.mark.both_engines
+
 T = TypeVar("T")
 
 

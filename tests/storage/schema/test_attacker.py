@@ -1,7 +1,8 @@
 """An attacker with raw SQL in the application's role, bound to merchant `a` by its true proof.
 
 It logs in as a member of hub_app and hub_tenant that owns nothing. Whatever it tries, no row of
-merchant `b` is read, changed or told of by an error; `b`'s rows are compared as the superuser after every test.
+merchant `b` is read, changed or told of by an error; `b`'s rows are compared as the superuser
+after every test.
 
 What this role can learn, because Postgres has no privilege that takes it away: how many rows a
 table has for all merchants together (`pg_class.reltuples`, `pg_stat_user_tables`), by EXPLAIN
