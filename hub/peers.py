@@ -79,6 +79,17 @@ class Peers:
         await self._beat()
         await self._log.database.listen(self.heard)
 
+    async def leave(self) -> None:
+        """Leave the hubs. One that cannot say so is missed by the others after 15 s."""
+
+        async def left(scope: WriteScope) -> None:
+            await instances.leave(scope.tx, self._instance)
+
+        try:
+            await self._log.commit(left, HUB)
+        except (StorageError, Unavailable) as error:
+            log.warning("the other hubs could not be told of the end", error=str(error))
+
     def heard(self, notice: str) -> None:
         """Act on a notice; see `Database.listen`."""
         if self._ended:

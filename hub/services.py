@@ -141,6 +141,7 @@ async def open_services(
             presence.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await telling
+                await peers.leave()
             event_log.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing

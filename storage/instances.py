@@ -34,6 +34,12 @@ async def let_go(tx: Transaction, instance: str) -> None:
     await tx.execute("DELETE FROM bot_connections WHERE instance_id = ?", (instance,))
 
 
+async def leave(tx: Transaction, instance: str) -> None:
+    """Note that a hub has ended."""
+    await let_go(tx, instance)
+    await tx.execute("DELETE FROM hub_instances WHERE id = ?", (instance,))
+
+
 async def any_alive(tx: Transaction, since: str) -> bool:
     """Whether a hub was seen since a moment."""
     return bool(await tx.fetch("SELECT 1 FROM hub_instances WHERE seen_at >= ? LIMIT 1", (since,)))

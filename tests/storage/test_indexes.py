@@ -156,6 +156,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "beat": [Call(ALL, lambda made: ("i1", NOW))],
         "connect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
         "disconnect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
+        "leave": [Call(ALL, lambda made: ("i0",))],
         "let_go": [Call(ALL, lambda made: ("i0",))],
         "lost_bots": [Call(ALL, lambda made: ())],
         "remove_silent": [Call(ALL, lambda made: ("i1", LATER))],
