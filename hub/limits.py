@@ -122,7 +122,7 @@ class FixedWindows:
         used = int(used) + cost
         if used <= limit:
             window[1] = used
-            return Quota(limit, self._seconds, limit - used, end - now, True, 0.0)
+            return Quota(limit, self._seconds, limit - used, self._until(now, end), True, 0.0)
         return self._refused(now, end, limit - used + cost)
 
     def peek(self, subject: str) -> Quota:
@@ -134,14 +134,21 @@ class FixedWindows:
             return Quota(limit, self._seconds, limit, self._seconds, True, 0.0)
         end, used = window[0], int(window[1])
         if used < limit:
-            return Quota(limit, self._seconds, limit - used, end - now, True, 0.0)
+            return Quota(limit, self._seconds, limit - used, self._until(now, end), True, 0.0)
         return self._refused(now, end, 0)
 
     def _refused(self, now: float, end: float, remaining: int) -> Quota:
-        reset = retry_after = end - now
+        retry_after = end - now
         if now + retry_after < end:  # rounded down: who waits exactly so long would be early
             retry_after += math.ulp(end)
-        return Quota(self._limit, self._seconds, remaining, reset, False, retry_after)
+        return Quota(
+            self._limit, self._seconds, remaining, self._until(now, end), False, retry_after
+        )
+
+    def _until(self, now: float, end: float) -> float:
+        """Seconds to a window's end; the sum of two times is rounded, and may be an instant more
+        than the whole window."""
+        return min(self._seconds, end - now)
 
     def _begin(self, subject: str, now: float) -> list[float]:
         windows = self._windows
@@ -284,8 +291,7 @@ def ratelimit_headers(name: str, quota: Quota) -> list[tuple[bytes, bytes]]:
         name: the policy's name: visible ASCII without quotes and backslashes.
         quota: what `FixedWindows.take` answered.
     """
-    # A window that has just begun may end an instant too late: the sum of two times is rounded.
-    reset, window = math.ceil(quota.reset - _INSTANT), math.ceil(quota.window)
+    reset, window = math.ceil(quota.reset), math.ceil(quota.window)
     headers = [
         (b"ratelimit", f'"{name}";r={quota.remaining};t={reset}'.encode("ascii")),
         (b"ratelimit-policy", f'"{name}";q={quota.limit};w={window}'.encode("ascii")),
