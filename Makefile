@@ -28,6 +28,8 @@ else
 QUICK := not slow and
 endif
 # 5 is pytest's "nothing selected": what ARGS names may be all of one kind.
+# Half as many again as there are cores, because tests often wait for a process.
+WORKERS = $(shell $(PY) -c "import os; print(min(6, (os.cpu_count() or 1) * 3 // 2))")
 PYTEST := $(PY) -m pytest
 OR_NONE := || test $$? -eq 5
 
@@ -44,7 +46,7 @@ run: $(RUNTIME) ## start the hub (settings come from HUB_* in the environment)
 	@exec $(PY) run.py
 
 test: $(DEV) ## run the tests; SLOW=1 or CI=1 adds the slow ones, ARGS="..." goes to pytest
-	@$(PYTEST) -n auto --maxprocesses 4 --dist loadfile -m "$(QUICK) not alone" $(ARGS) $(OR_NONE)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "$(QUICK) not alone" $(ARGS) $(OR_NONE)
 	@$(PYTEST) -m "$(QUICK) alone" $(ARGS) $(OR_NONE)
 
 test-slow: ## run every test, the slow ones too

@@ -73,6 +73,9 @@ class Transaction(Protocol):
     async def tables(self) -> list[str]:
         """The names of all tables that there are."""
 
+    async def now(self) -> str:
+        """The time by the one clock that all processes on the database share, as text."""
+
 
 class Database(Protocol):
     """A pool of connections to one database.

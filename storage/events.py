@@ -34,9 +34,12 @@ async def ensure_log(tx: Transaction, epoch: str, identity: str | None = None) -
     )
     [(written_by,)] = await tx.fetch("SELECT fingerprint FROM log_state")
     if written_by != identity:
-        if written_by is not None:
-            await tx.execute("UPDATE log_state SET epoch = ?", (epoch,))
-        await tx.execute("UPDATE log_state SET fingerprint = ?", (identity,))
+        # In one statement: of two hubs that start at once the second finds nothing to change.
+        await tx.execute(
+            "UPDATE log_state SET epoch = CASE WHEN fingerprint IS NULL THEN epoch ELSE ? END,"
+            " fingerprint = ? WHERE COALESCE(fingerprint, '') <> COALESCE(?, '')",
+            (epoch, identity, identity),
+        )
     return await log_state(tx)
 
 
@@ -51,20 +54,20 @@ async def withdraw(tx: Transaction, count: int) -> None:
     await tx.execute("UPDATE log_state SET head = head - ?", (count,))
 
 
-async def advance_head(tx: Transaction, count: int, now_ms: int) -> tuple[int, int]:
+async def advance_head(tx: Transaction, count: int, now_ms: int) -> tuple[int, int, str]:
     """Lock the log's head and move it by `count`.
 
     Returns:
-        The head afterwards, and the commit time of this transaction: now, or the last one's where
-        the clock has gone back, so that it never decreases with the offset.
+        The head afterwards; the commit time of this transaction: now, or the last one's where the
+        clock has gone back, so that it never decreases with the offset; and the log's epoch.
     """
-    [(head, committed_ms)] = await tx.fetch(
+    [(head, committed_ms, epoch)] = await tx.fetch(
         "UPDATE log_state SET head = head + ?,"
         " committed_at = CASE WHEN committed_at < ? THEN ? ELSE committed_at END"
-        " RETURNING head, committed_at",
+        " RETURNING head, committed_at, epoch",
         (count, now_ms, now_ms),
     )
-    return head, committed_ms
+    return head, committed_ms, epoch
 
 
 async def last_offsets(tx: Transaction) -> dict[str, int]:

@@ -5,13 +5,19 @@ from .keys import COLUMNS
 from .records import ApiKey
 
 
-async def beat(tx: Transaction, instance: str, now: str) -> None:
-    """Say that a hub runs."""
-    await tx.execute(
-        "INSERT INTO hub_instances (id, started_at, seen_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
-        (instance, now, now),
-    )
+async def beat(tx: Transaction, instance: str, now: str) -> bool:
+    """Say that a hub runs; whether it was not known to run.
+
+    Args:
+        now: by the database's clock, see `Transaction.now`.
+    """
+    known = await tx.execute("UPDATE hub_instances SET seen_at = ? WHERE id = ?", (now, instance))
+    if not known:
+        await tx.execute(
+            "INSERT INTO hub_instances (id, started_at, seen_at) VALUES (?, ?, ?)",
+            (instance, now, now),
+        )
+    return not known
 
 
 async def remove_silent(tx: Transaction, instance: str, since: str) -> int:
@@ -40,9 +46,12 @@ async def leave(tx: Transaction, instance: str) -> None:
     await tx.execute("DELETE FROM hub_instances WHERE id = ?", (instance,))
 
 
-async def any_alive(tx: Transaction, since: str) -> bool:
-    """Whether a hub was seen since a moment."""
-    return bool(await tx.fetch("SELECT 1 FROM hub_instances WHERE seen_at >= ? LIMIT 1", (since,)))
+async def any_other(tx: Transaction, instance: str, since: str) -> bool:
+    """Whether a hub other than this one was seen since a moment."""
+    rows = await tx.fetch(
+        "SELECT 1 FROM hub_instances WHERE id <> ? AND seen_at >= ? LIMIT 1", (instance, since)
+    )
+    return bool(rows)
 
 
 async def connect_bot(tx: Transaction, key_id: str, instance: str) -> bool:

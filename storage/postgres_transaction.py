@@ -128,6 +128,10 @@ class PostgresTransaction:
         )
         return [name for (name,) in rows]
 
+    async def now(self) -> str:
+        [(now,)] = await self.fetch("SELECT clock_timestamp()")
+        return str(now)
+
     async def commit(self) -> None:
         """Commit what was done."""
         self._pending.append("COMMIT;")

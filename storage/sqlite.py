@@ -120,6 +120,10 @@ class SqliteTransaction:
         rows = await self.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")
         return [name for (name,) in rows]
 
+    async def now(self) -> str:
+        [(now,)] = await self.fetch("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')")
+        return str(now)
+
     def commit(self) -> None:
         """Commit; at rest the file names no scope, so that a stranger's change has none."""
         if self._bound is not None:

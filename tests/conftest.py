@@ -78,10 +78,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Attacks are measured: they run when nothing else does."""
+    """Attacks are measured: they run when nothing else does. Files with slow tests come first, so
+    that no process is left with one of them at the end."""
     for item in items:
         if item.path.is_relative_to(ATTACKS):
             item.add_marker("alone")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(tryfirst=True)

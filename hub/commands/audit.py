@@ -19,7 +19,7 @@ from storage.records import AuditRow
 
 from .params import ListAudit
 
-PAGE_CHARACTERS = 512 * 1024
+PAGE_CHARACTERS = 64 * 1024
 """A page ends behind so many characters of states: a template alone may have 20,000."""
 
 

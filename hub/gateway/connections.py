@@ -95,6 +95,7 @@ class Connections:
         self._now_ms = now_ms
         self._by_id: dict[str, Connection] = {}
         self._by_key: dict[str, set[Connection]] = {}
+        self._by_browser: dict[str, set[Connection]] = {}
         self._expiry: dict[Connection, asyncio.TimerHandle] = {}
 
     def __len__(self) -> int:
@@ -146,13 +147,17 @@ class Connections:
 
     def browsers(self) -> list[str]:
         """The browser sessions that have connections, by their hashes."""
-        found = {c.principal.browser for c in self._by_id.values()}
-        return [browser for browser in found if browser is not None]
+        return list(self._by_browser)
+
+    def bots(self) -> list[Principal]:
+        """The bots that are connected."""
+        held = (next(filter(_is_bot, found), None) for found in self._by_key.values())
+        return [connection.principal for connection in held if connection is not None]
 
     def close_browser(self, browser: str) -> None:
         """End everything that a browser has open that signed out."""
         code, reason = CloseCode.NOT_AUTHENTICATED, "signed out"
-        found = [c for c in self._by_id.values() if c.principal.browser == browser]
+        found = self._by_browser.get(browser, ())
         each(found, lambda connection: connection.close(code, reason))
 
     def _check_room(self, key_id: str) -> None:
@@ -170,6 +175,8 @@ class Connections:
         if _is_bot(connection) and not any(map(_is_bot, connections)):
             self._presence.arrived(principal)
         connections.add(connection)
+        if principal.browser is not None:
+            self._by_browser.setdefault(principal.browser, set()).add(connection)
         self._watch_expiry(connection)
 
     def _remove_key(self, connection: Connection) -> None:
@@ -180,6 +187,11 @@ class Connections:
             self._presence.departed(principal)
         if not connections:
             del self._by_key[principal.key_id]
+        if principal.browser is not None:
+            of_browser = self._by_browser[principal.browser]
+            of_browser.discard(connection)
+            if not of_browser:
+                del self._by_browser[principal.browser]
         timer = self._expiry.pop(connection, None)
         if timer is not None:
             timer.cancel()

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from hub.protocol.ids import Uuid7Source, uuid7
-from hub.protocol.times import format_ms
+from hub.protocol.times import format_ms, parse_ms
 from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import instances, keys, merchants, seeds
 from storage.database import Database, Transaction
@@ -51,13 +51,16 @@ def _make_instance(file: Path) -> str:
 
 
 async def ensure_keys(
-    database: Database, data_dir: Path, admin_key: str | None
+    database: Database, data_dir: Path, admin_key: str | None, instance: str | None = None
 ) -> tuple[str, bool]:
     """Make what a first start needs, and let the admin key be the one that is wanted.
 
     The bootstrap key is `HUB_ADMIN_KEY` where it is set, else the one in the data directory, else
     a new one. Another bootstrap key than before revokes its predecessor. A bot key is made with
     the first merchant only: deleting the file does not make another.
+
+    Args:
+        instance: the hub that starts, which from now on is seen by others that start.
 
     Returns:
         The id of the admin key, and whether this was the first start.
@@ -69,7 +72,7 @@ async def ensure_keys(
     token = admin_key or _read_key(data_dir / ADMIN_KEY) or new_token("admin")
     bot_token = new_token("bot")
     now_ms = time.time_ns() // 1_000_000
-    now, lately = format_ms(now_ms), format_ms(now_ms - _LATELY_MS)
+    now = format_ms(now_ms)
     new_id = Uuid7Source()  # for the database's thread
 
     def record(role: Role, name: str, merchant_id: str | None, secret: str) -> ApiKey:
@@ -80,6 +83,7 @@ async def ensure_keys(
         )  # fmt: skip
 
     async def work(tx: Transaction) -> tuple[str, bool]:
+        await refuse_beside_another(tx)
         digest = token_hash(token)
         known = (await keys.by_token_hashes(tx, [digest])).get(digest)
         if known is not None and known.role != "admin":
@@ -102,28 +106,42 @@ async def ensure_keys(
             demo, _ = await merchants.insert(tx, uuid7(), "demo", now, new_id)
             bot = record("bot", "demo-bot", demo.id, bot_token)
             await keys.insert(tx, bot, token_hash(bot_token))
+        if instance is not None:
+            await instances.beat(tx, instance, await tx.now())
         return known.id, first
 
-    async def look(tx: Transaction) -> bool:
+    async def refuse_beside_another(tx: Transaction) -> None:
         digest = token_hash(token)
         known = await keys.by_token_hashes(tx, [digest])
         unknown = admin_key is None and not known and database.shared
-        if unknown and await instances.any_alive(tx, lately):
+        lately = format_ms(parse_ms(await tx.now()) - _LATELY_MS)
+        if unknown and await instances.any_other(tx, instance or "", lately):
             raise ValueError(
                 "another hub runs on this database with an admin key of its own: set the same "
                 f"HUB_ADMIN_KEY on both, or copy its admin.key to {data_dir / ADMIN_KEY}"
             )
+
+    async def look(tx: Transaction) -> bool:
+        await refuse_beside_another(tx)
         return not await merchants.page(tx, "", 1)
 
     first = await database.read(look, HUB)
     # The files come first: a crash between the two leaves a key that nobody has, never a
     # database whose keys are lost.
+    made_key = admin_key is None and _read_key(data_dir / ADMIN_KEY) is None
     if admin_key is None:
         _write_key(data_dir / ADMIN_KEY, token)
     if first:
         _write_key(data_dir / BOT_KEY, bot_token)
     # As maintenance, because two hubs may start at once on an empty database: one after the other.
-    admin_id, made = await database.maintain(work)
+    try:
+        admin_id, made = await database.maintain(work)
+    except ValueError:  # the other one was sooner
+        if made_key:
+            (data_dir / ADMIN_KEY).unlink(missing_ok=True)
+        if first:
+            (data_dir / BOT_KEY).unlink(missing_ok=True)
+        raise
     if first and not made:  # the other one was sooner, and its bot's key is elsewhere
         (data_dir / BOT_KEY).unlink(missing_ok=True)
     return admin_id, made

@@ -85,7 +85,10 @@ async def _serve(
         seeded = await seed_merchants(database)
         if seeded:
             log.info("merchants got their default templates", merchants=seeded)
-        admin_id, first = await ensure_keys(database, settings.data_dir, settings.admin_key)
+        instance = instance_id(settings.data_dir)
+        admin_id, first = await ensure_keys(
+            database, settings.data_dir, settings.admin_key, instance
+        )
         origins = Origins(settings.public_url, port, settings.allowed_origins)
         services = await stack.enter_async_context(
             open_services(settings, database, origins, version, instance_id(settings.data_dir))

@@ -38,11 +38,13 @@ class Batch(NamedTuple):
 
 
 class Appended(NamedTuple):
-    """What a group became: per batch an outcome for each draft, and the entries in log order."""
+    """What a group became: per batch an outcome for each draft, the entries in log order, and the
+    log's head and epoch afterwards."""
 
     outcomes: list[list[Outcome]]
     entries: list[Entry]
     head: int
+    epoch: str
 
 
 _Key = tuple[str, str]
@@ -60,7 +62,7 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
     # The head is locked before the ids are looked up: whoever appends at the same time is through
     # by then, and what it has written is seen.
     most = sum(not draft.volatile for batch in batches for draft in batch.drafts)
-    head, committed_ms = await events.advance_head(tx, most, now_ms)
+    head, committed_ms, epoch = await events.advance_head(tx, most, now_ms)
     verdicts = await _judge(tx, batches)
     new = [
         draft
@@ -79,7 +81,7 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
         else [_outcome(d, verdict) for d, verdict in zip(batch.drafts, judged, strict=True)]
         for batch, judged in zip(batches, verdicts, strict=True)
     ]
-    return Appended(outcomes, entries, head)
+    return Appended(outcomes, entries, head, epoch)
 
 
 def _number(

@@ -38,6 +38,10 @@ log = structlog.get_logger("hub.stream")
 _LOOK_SECONDS = 1.0
 """How often the head of a log that others append to is looked at."""
 _CONGESTED_SECONDS = 0.005
+_REPLACED = (
+    "the log is another one, or has gone back to an earlier state (a restore, a recovery, a "
+    "standby that was promoted): start the hub again"
+)
 
 
 class EventLog:
@@ -175,9 +179,15 @@ class EventLog:
         ):
             return _volatile(group)
 
+        known = self.end
+
         async def work(tx: Transaction) -> _Written:
             batches: list[Batch] = []
             results: list[Any] = []
+            if self.database.shared and any(isinstance(item, Write) for item in group):
+                # Rows are locked after the head, by everyone: two hubs that lock rows in opposite
+                # orders would wait for each other, and neither would see what the other has done.
+                await events.advance_head(tx, 0, now_ms)
             for item in group:
                 if isinstance(item, Publication):
                     batches.append(Batch(item.drafts, item.atomic))
@@ -191,7 +201,10 @@ class EventLog:
                     except Exception as error:  # its own caller gets it, the group goes on
                         results.append(_Raised(error))
                         batches.append(Batch((), False))
-            return _Written(await append(tx, batches, now_ms), results)
+            appended = await append(tx, batches, now_ms)
+            if appended.epoch != self.epoch or appended.head < known:
+                raise SchemaError(_REPLACED)
+            return _Written(appended, results)
 
         begun = time.perf_counter()
         written = await self.database.write(work, HUB)
@@ -287,13 +300,14 @@ class EventLog:
         """
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            known = self.end
             try:
                 state = await self.database.read(events.log_state, HUB)
             except StorageError as error:
                 log.warning("the log could not be looked at", error=str(error))
                 continue
-            if state.epoch != self.epoch:
-                raise SchemaError("the log was replaced by a restore; start the hub again")
+            if state.epoch != self.epoch or state.head < known:
+                raise SchemaError(_REPLACED)
             self.oldest = max(self.oldest, state.oldest)
             self.hear(state.head)
 
@@ -373,7 +387,7 @@ def _volatile(group: list[Waiting]) -> _Written:
         for draft in drafts
     ]
     outcomes: list[list[Outcome]] = [[Placed(None, False)] * len(drafts) for drafts in batches]
-    return _Written(Appended(outcomes, entries, 0), [None] * len(group))
+    return _Written(Appended(outcomes, entries, 0, ""), [None] * len(group))
 
 
 def _stopping() -> Unavailable:

@@ -33,7 +33,7 @@ async def fill(database: Database, merchant: str = "shop", *, stored: int = 5) -
             " VALUES (?, ?, ?, ?, ?)",
             (merchant, "Tuck shop — №1 'quoted'", NOW, NOW, None),
         )
-        head, ms = await events.advance_head(tx, stored + RETIRED, 1000)
+        head, ms, _ = await events.advance_head(tx, stored + RETIRED, 1000)
         rows = [
             (n, merchant, f"e-{n}", "custom_tick", None if n % 2 else "chat/1", ms,
              json.dumps({"id": f"e-{n}", "offset": n, "text": "grüße \u0000 \U0001f600"}))

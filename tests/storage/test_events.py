@@ -39,13 +39,13 @@ async def test_a_log_is_started_once(database: Database) -> None:
 async def test_the_head_moves_and_time_never_goes_back(database: Database) -> None:
     await database.write(lambda tx: events.ensure_log(tx, "one"), HUB)
 
-    async def advance(count: int, now_ms: int) -> tuple[int, int]:
+    async def advance(count: int, now_ms: int) -> tuple[int, int, str]:
         return await database.write(lambda tx: events.advance_head(tx, count, now_ms), HUB)
 
-    assert await advance(3, 100) == (3, 100)
-    assert await advance(0, 150) == (3, 150)
-    assert await advance(2, 120) == (5, 150), "the clock went back"
-    assert await advance(1, 151) == (6, 151)
+    assert await advance(3, 100) == (3, 100, "one")
+    assert await advance(0, 150) == (3, 150, "one")
+    assert await advance(2, 120) == (5, 150, "one"), "the clock went back"
+    assert await advance(1, 151) == (6, 151, "one")
 
 
 async def test_an_undone_transaction_gives_its_offsets_back(database: Database) -> None:
@@ -57,7 +57,7 @@ async def test_an_undone_transaction_gives_its_offsets_back(database: Database) 
 
     with pytest.raises(LookupError):
         await database.write(failing, HUB)
-    assert await database.write(lambda tx: events.advance_head(tx, 1, 1), HUB) == (1, 1)
+    assert await database.write(lambda tx: events.advance_head(tx, 1, 1), HUB) == (1, 1, "one")
 
 
 # ── appending ────────────────────────────────────────────────────────────────────────────────────

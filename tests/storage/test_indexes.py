@@ -152,7 +152,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "put": [Call(ANY, lambda made: (made.call,))],
     },
     "instances": {
-        "any_alive": [Call(ALL, lambda made: (NOW,))],
+        "any_other": [Call(ALL, lambda made: ("i1", NOW))],
         "beat": [Call(ALL, lambda made: ("i1", NOW))],
         "connect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
         "disconnect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
