@@ -41,15 +41,18 @@ class Presence:
         self._log = event_log
         self._instance = instance
         self._wanted: dict[str, tuple[str, str, bool, str]] = {}
+        self._held: set[str] = set()
         self._wake = asyncio.Event()
         self._closing = False
 
     def arrived(self, principal: Principal) -> None:
         """A bot key has its first session."""
+        self._held.add(principal.key_id)
         self._want(principal.key_id, principal.merchant_id, principal.name, True, "connected")
 
     def departed(self, principal: Principal) -> None:
         """A bot key has lost its last session."""
+        self._held.discard(principal.key_id)
         self._want(principal.key_id, principal.merchant_id, principal.name, False, "disconnected")
 
     async def recover(self) -> None:
@@ -59,6 +62,8 @@ class Presence:
             storage.errors.Unavailable: the database did not answer.
         """
         for key in await self._log.database.read(instances.lost_bots, HUB):
+            if key.id in self._held:
+                continue  # it is here, and about to be noted
             self._want(key.id, key.merchant_id, key.name, False, "hub restarted")
 
     def close(self) -> None:

@@ -37,6 +37,8 @@ async def find_start(gateway: "Gateway", reader: Reader, wanted: Wanted) -> int 
             reader.merchant_id, wanted.filter, wanted.last, lambda: not reader.closed
         )
     if wanted.since is not None and not is_known(gateway, wanted):
+        if not reader.subscribed:
+            reader.cursor = wanted.since  # a heartbeat meanwhile must not send the client back
         await gateway.log.reach(wanted.since)
     return None
 

@@ -330,7 +330,7 @@ def check_order(found: list[dict[str, Any]], style: Style, count: int) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_whoever_does_as_told_keeps_its_order(seed: int, tmp_path: Path) -> None:
-    count, settings = 200, {"HUB_PUBLISH_RATE": "60/s", "HUB_RATE_LIMIT": "off"}
+    count, settings = 120, {"HUB_PUBLISH_RATE": "30/s", "HUB_RATE_LIMIT": "off"}
     async with HubProcess(tmp_path, settings) as hub:
         keys = await new_keys(hub, len(STYLES))
         senders = [Sender(style, count, seed) for style in STYLES]

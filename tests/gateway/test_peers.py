@@ -355,3 +355,58 @@ async def test_what_was_missed_is_looked_for(
             assert (await socket.next(type="pong"))["ref"] == "here"
         answer = await call(second, "GET", "/api/events", key=second.keys["viewer"])
         assert answer.status == 401
+
+
+@postgres_only
+async def test_a_hub_that_was_taken_for_dead_comes_back_with_its_bots(
+    hasty: None, pair: Pair
+) -> None:
+    """After an outage that both had, the first that beats again may miss the other."""
+    first, second = pair
+
+    async def forget(tx: Transaction) -> None:
+        await tx.execute("DELETE FROM bot_connections")
+        await tx.execute("DELETE FROM hub_instances")
+
+    async with connect(second, second.keys["bot"]) as held:
+        await held.next(type="connected")
+        await until(lambda: first.services.log.end == 1)
+        await first.database.write(forget, HUB)
+        async with asyncio.timeout(5):
+            while not await rows(first.database, "SELECT 1 FROM bot_connections"):
+                await asyncio.sleep(0.005)
+        assert await connected_bots(first.database) == ["bot"]
+    # Its end is told, which it would not be of a bot that nobody holds.
+    async with asyncio.timeout(5):
+        while (await presence(first.database))[-1] != ("bot_disconnected", "bot"):
+            await asyncio.sleep(0.005)
+    assert await connected_bots(first.database) == []
+
+
+@postgres_only
+async def test_a_flood_of_notices_is_looked_into_by_one_task(pair: Pair) -> None:
+    """Whoever is connected to the database may send them."""
+    first, second = pair
+    await second.add_key("viewer", "watching")
+    most = len(asyncio.all_tasks())
+
+    async def flood(tx: Transaction) -> None:
+        for word in ("key", "browser", "merchant"):
+            await tx.fetch(
+                "SELECT count(pg_notify('hub', ? || n)) FROM generate_series(1, 5000) AS n",
+                (f"{word} ",),
+            )
+        await tx.fetch("SELECT pg_notify('hub_log', repeat('9', 5000))")
+
+    async with connect(second, second.keys["watching"]) as held:
+        await held.next(type="connected")
+        flooding = asyncio.create_task(first.database.write(flood, HUB))
+        seen = 0
+        while not flooding.done():
+            seen = max(seen, len(asyncio.all_tasks()))
+            await asyncio.sleep(0.001)
+        await flooding
+        assert seen < most + 50
+        key_id = second.key_ids["watching"]
+        await first.database.write(lambda tx: keys.revoke(tx, key_id, NOW), HUB)
+        assert await held.closed() == 4001

@@ -8,15 +8,18 @@ from itertools import pairwise
 
 import pytest
 
-from hub.protocol.ids import uuid7
+from hub.protocol.ids import Uuid7Source, uuid7
 from hub.stream.append import Outcome, Placed
 from hub.stream.entry import Entry
 from hub.stream.log import EventLog, open_log
+from hub.stream.waiting import WriteScope
 from storage import events, merchants
 from storage.connect import connect
-from storage.errors import Unavailable
-from storage.postgres import PostgresDatabase
+from storage.database import Database, Transaction
+from storage.errors import SchemaError, Unavailable
+from storage.postgres import PostgresDatabase, open_postgres
 from storage.postgres_transaction import PostgresTransaction
+from storage.records import LogState
 from storage.scope import HUB
 from tests.storage.support import rows
 from tests.stream.support import draft, offsets, publish, shown, stored
@@ -374,3 +377,76 @@ async def test_a_notice_of_what_is_not_there_changes_nothing(postgres_url: str) 
         await publish(b.log, [draft("b-1")])
         await same(a, b, upto=3)
         assert b.database.reads <= reads + 4, "and is not looked for again and again"
+
+
+# ── at the same time ─────────────────────────────────────────────────────────────────────────────
+
+
+async def test_rows_that_are_locked_in_opposite_orders_are_no_deadlock(postgres_url: str) -> None:
+    async with running(postgres_url) as one, running(postgres_url) as other:
+        ids = ("m-a", "m-b")
+        for id_ in ids:
+            await one.log.commit(
+                lambda scope, id_=id_: merchants.insert(  # type: ignore[misc]
+                    scope.tx, id_, "name", NOW, Uuid7Source()
+                ),
+                HUB,
+            )
+
+        async def rename(log: EventLog, id_: str, number: int) -> None:
+            async def work(scope: WriteScope) -> None:
+                await scope.tx.execute(
+                    "UPDATE merchants SET name = ?, version = version + 1 WHERE id = ?",
+                    (f"name {number}", id_),
+                )
+
+            await log.commit(work, HUB)
+
+        for number in range(25):
+            await asyncio.gather(
+                *(rename(one.log, id_, number) for id_ in ids),
+                *(rename(other.log, id_, number) for id_ in reversed(ids)),
+            )
+
+
+async def test_a_log_that_has_gone_back_takes_nothing_more(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 0.02)
+    async with running(postgres_url, looks=False) as one:
+        await asyncio.gather(*(publish(one.log, [draft()]) for _ in range(5)))
+
+        async def back(tx: Transaction) -> None:
+            await tx.execute("DELETE FROM events WHERE log_offset > 2")
+            await tx.execute("UPDATE log_state SET head = 2")
+
+        await one.database.write(back, HUB)
+        [outcome] = await publish(one.log, [draft()])
+        assert shown(outcome) == "unavailable"
+        with pytest.raises(SchemaError, match="start the hub again"):
+            await one.log.keep_up()
+
+
+async def test_two_that_open_a_log_of_another_database_agree_on_its_epoch(
+    postgres_url: str,
+) -> None:
+    first, second = await open_postgres(postgres_url), await open_postgres(postgres_url)
+    try:
+        await first.write(lambda tx: events.ensure_log(tx, "old", "elsewhere"), HUB)
+        for number in range(20):
+
+            async def open_as(database: Database, epoch: str, identity: str) -> LogState:
+                return await database.write(lambda tx: events.ensure_log(tx, epoch, identity), HUB)
+
+            await asyncio.gather(
+                *(
+                    open_as(database, f"{name}-{number}", f"here-{number}")
+                    for database, name in ((first, "a"), (second, "b"))
+                )
+            )
+            states = [await open_as(d, "x", f"here-{number}") for d in (first, second)]
+            assert states[0] == states[1]
+            assert states[0].epoch in (f"a-{number}", f"b-{number}")
+    finally:
+        await first.close()
+        await second.close()

@@ -257,6 +257,9 @@ class Dashboard:
             offset = frame["offset"]
             assert offset >= self._cursor, f"{self.name}: {kind} {offset} after {self._cursor}"
             self._cursor = offset
+        elif kind == "error" and frame["code"] == "unavailable":
+            # The database was away when it came in, or asked from where to follow.
+            raise ConnectionResetError(frame["message"])
         else:
             assert kind == "bye", f"{self.name}: unexpected {frame}"
         return False
