@@ -125,6 +125,31 @@ async def test_both_start_at_once_on_an_empty_database(
         assert len(answer.json()["merchants"]) == 1
 
 
+async def test_of_two_that_start_at_once_without_a_common_key_one_is_refused(
+    tmp_path: Path, empty_postgres_url: str
+) -> None:
+    """Else each would make an admin key, and the second would revoke the first one's."""
+    hubs = [
+        HubProcess(folder, {"HUB_DATABASE_URL": empty_postgres_url})
+        for folder in (tmp_path / "a", tmp_path / "b")
+    ]
+    for hub in hubs:
+        hub.data_dir.parent.mkdir()
+    try:
+        begun = await asyncio.gather(*(hub.start() for hub in hubs), return_exceptions=True)
+        [failure] = [result for result in begun if result is not None]
+        assert "HUB_ADMIN_KEY" in str(failure)
+        [started] = [hub for hub in hubs if hub.running]
+        [refused] = [hub for hub in hubs if not hub.running]
+        assert (await call(started, "GET", "/api/keys", key=started.admin_key)).status == 200
+        assert not (refused.data_dir / "admin.key").exists()
+        assert not (refused.data_dir / "bot.key").exists()
+    finally:
+        for hub in hubs:
+            if hub.running:
+                await hub.kill()
+
+
 async def test_everyone_on_both_sees_one_order(pair: Pair) -> None:
     print(f"HUB_TEST_SEED={SEED}")
     random.seed(SEED)
