@@ -28,7 +28,7 @@ else
 QUICK := not slow and
 endif
 # 5 is pytest's "nothing selected": what ARGS names may be all of one kind.
-# Half as many again as there are cores, because tests often wait for a process.
+# Half as many again as there are cores, because tests often wait for a process of their own.
 WORKERS = $(shell $(PY) -c "import os; print(min(6, (os.cpu_count() or 1) * 3 // 2))")
 PYTEST := $(PY) -m pytest
 OR_NONE := || test $$? -eq 5

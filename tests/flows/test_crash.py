@@ -16,7 +16,7 @@ from tests.support.hub_process import HubFailedError, HubProcess
 from tests.support.postgres import PostgresServer
 from tests.support.rest import merchant_of, new_key, new_merchant, pages
 
-ROUNDS = int(os.environ.get("HUB_TEST_CRASH_ROUNDS", "20"))
+ROUNDS = int(os.environ.get("HUB_TEST_CRASH_ROUNDS", "12"))
 SEED = int(os.environ.get("HUB_TEST_SEED", random.SystemRandom().randrange(2**32)))
 
 
