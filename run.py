@@ -13,6 +13,7 @@ from hub.operate.first_start import prepare_data_dir
 from hub.operate.lock import AlreadyRunning, hold
 from hub.settings import Settings, SettingsError, load
 from hub.tokens import ROLES
+from storage.connect import sqlite_path
 from storage.errors import StorageError
 from storage.migrate import migrate
 
@@ -73,7 +74,7 @@ def _migrate(settings: Settings) -> str:
             await database.close()
 
     prepare_data_dir(settings.data_dir)
-    with hold(settings.data_dir):
+    with hold(settings.data_dir, sqlite_path(settings.effective_database_url)):
         applied = asyncio.run(work())
     return "\n".join(f"applied {name}" for name in applied) or "the schema is up to date"
 

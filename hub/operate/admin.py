@@ -23,6 +23,7 @@ from hub.services import Services, open_services
 from hub.settings import Settings
 from hub.tokens import Role
 from storage import merchants
+from storage.connect import sqlite_path
 from storage.database import Transaction
 from storage.migrate import migrate
 from storage.scope import HUB
@@ -142,7 +143,7 @@ def _offline(settings: Settings, work: Any) -> str:
         finally:
             await database.close()
 
-    with lock.hold(settings.data_dir):
+    with lock.hold(settings.data_dir, sqlite_path(settings.effective_database_url)):
         return asyncio.run(run())
 
 
