@@ -152,7 +152,7 @@ async def held_by_postgres(target: PostgresDatabase) -> Contents | None:
         }
         return Contents(rows[0][0], rows[0][1], counts) if rows else None
 
-    held = await target.maintain(work)
+    held = await target.maintain(work, deadline=None)  # counting takes its time
     # One that has lost its connection lives on. One that has ended gives no further sign.
     if signs := await target.maintain(_signs_of_life):
         await asyncio.sleep(_BEAT_SECONDS)
@@ -179,7 +179,7 @@ async def into_postgres(file: Path, target: PostgresDatabase, epoch: str, space:
     await migrate(target)
     async with _current(file, space) as current:
         with closing(opened(current, "ro")) as source:
-            return await target.maintain(lambda tx: _replace(tx, source, epoch))
+            return await target.maintain(lambda tx: _replace(tx, source, epoch), deadline=None)
 
 
 @asynccontextmanager
