@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from hub.operate import admin, backup, doctor, serve
+from hub.operate import admin, backup, doctor, logs, serve
 from hub.operate.database import open_database
 from hub.operate.first_start import prepare_data_dir
 from hub.operate.lock import AlreadyRunning, hold
@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, settings: Settings, unknown: list[str]) -> int:
+    logs.configure(settings)  # to standard error: the answer alone goes to standard output
     match options.command, getattr(options, "action", None):
         case "migrate", _:
             print(_migrate(settings))

@@ -28,7 +28,7 @@ from storage.database import Transaction
 from storage.migrate import migrate
 from storage.scope import HUB
 
-from . import lock, logs
+from . import lock
 from .database import open_database
 from .first_start import ADMIN_KEY, ensure_keys, prepare_data_dir
 
@@ -128,7 +128,6 @@ def _pick(found: list[dict[str, Any]], asked: str | None) -> str:
 
 
 def _offline(settings: Settings, work: Any) -> str:
-    logs.configure(settings)  # to standard error: the answer alone goes to standard output
     prepare_data_dir(settings.data_dir)
 
     async def run() -> str:

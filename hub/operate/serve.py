@@ -47,7 +47,6 @@ def serve(settings: Settings, version: str, unknown: list[str]) -> None:
         OSError: the address or the data directory cannot be used.
         StorageError: the database cannot be opened or migrated.
     """
-    logs.configure(settings)
     for name in unknown:
         log.warning("not a setting of this version, ignored", name=name)
     prepare_data_dir(settings.data_dir)

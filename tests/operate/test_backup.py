@@ -759,6 +759,27 @@ async def test_only_a_lock_that_is_not_given_is_somebody_s_use(
     assert str(cause) in str(found.value)
 
 
+async def test_what_a_command_logs_is_no_part_of_its_answer(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    """It waits for its turn, and says so where a script does not take it for the answer."""
+    begun = asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        await tx.fetch("SELECT 1")
+        begun.set()
+        await asyncio.sleep(4)
+
+    there = Place(tmp_path / "data", Store("postgres", postgres_url))
+    async with there.store.open() as database:
+        held = asyncio.create_task(database.maintain(hold, deadline=None))
+        await begun.wait()
+        finished = await there.run("migrate")
+        await held
+    assert done(finished) == "the schema is up to date\n"
+    assert "another process migrates or restores this database, waiting" in finished.err
+
+
 async def test_an_unreachable_postgres_is_a_sentence(tmp_path: Path) -> None:
     settings: Mapping[str, str] = {"HUB_DATABASE_URL": "postgres://hub@127.0.0.1:1/none"}
     ended = await run_py(tmp_path / "data", "backup", str(tmp_path / "b"), settings=settings)
