@@ -7,12 +7,13 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from hub.operate import admin, backup, doctor, serve
+from hub.operate import admin, backup, doctor, logs, serve
 from hub.operate.database import open_database
 from hub.operate.first_start import prepare_data_dir
 from hub.operate.lock import AlreadyRunning, hold
 from hub.settings import Settings, SettingsError, load
 from hub.tokens import ROLES
+from storage.connect import sqlite_path
 from storage.errors import StorageError
 from storage.migrate import migrate
 
@@ -38,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, settings: Settings, unknown: list[str]) -> int:
+    logs.configure(settings)  # to standard error: the answer alone goes to standard output
     match options.command, getattr(options, "action", None):
         case "migrate", _:
             print(_migrate(settings))
@@ -73,7 +75,7 @@ def _migrate(settings: Settings) -> str:
             await database.close()
 
     prepare_data_dir(settings.data_dir)
-    with hold(settings.data_dir):
+    with hold(settings.data_dir, sqlite_path(settings.effective_database_url)):
         applied = asyncio.run(work())
     return "\n".join(f"applied {name}" for name in applied) or "the schema is up to date"
 

@@ -9,7 +9,7 @@ The mark is the log's fingerprint: whoever opens the file as a database gives th
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -50,11 +50,15 @@ class NotABackup(SchemaError):
 
 
 @contextmanager
-def writing(file: Path, *, replace: bool = False) -> Iterator[Path]:
+def writing(
+    file: Path, *, replace: bool = False, settle: Callable[[], None] | None = None
+) -> Iterator[Path]:
     """Make a file whole or not at all: the body writes `FILE.part`, which then becomes the file.
 
     Args:
         replace: whether a file that is there already may be replaced.
+        settle: what has to be done with the file that is there, when the partial one is complete
+            and durable and nothing but the renaming is left. It may refuse.
 
     Yields:
         The partial file, empty, for this user alone.
@@ -77,6 +81,8 @@ def writing(file: Path, *, replace: bool = False) -> Iterator[Path]:
             _remove_beside(part)
             yield part
             os.fsync(descriptor)
+            if settle is not None:
+                settle()
             part.replace(file)
             sync_directory(file.parent)
     except BaseException:
@@ -166,17 +172,25 @@ def opened(file: Path, mode: str = "rw") -> sqlite3.Connection:
 
 
 def tables(database: sqlite3.Connection) -> list[str]:
-    """The tables whose rows a backup carries; those that others refer to come first."""
+    """The tables whose rows a backup carries; those that others refer to come first.
+
+    Raises:
+        SchemaError: some refer to each other in a circle.
+    """
     rows = database.execute(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'"
     ).fetchall()
     names = {name for (name,) in rows} - {*OF_THE_MOMENT, *_OWN}
     refers = {name: references(database, name) - {name} for name in names}
     ordered: list[str] = []
-    while len(ordered) < len(names):
-        ordered += sorted(
-            name for name in names.difference(ordered) if refers[name] <= set(ordered)
-        )
+    while left := names.difference(ordered):
+        free = sorted(name for name in left if refers[name] <= set(ordered))
+        if not free:
+            raise SchemaError(
+                f"the tables {', '.join(sorted(left))} refer to each other in a circle, "
+                "or to a table that is not in a backup"
+            )
+        ordered += free
     return ordered
 
 

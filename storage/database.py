@@ -108,10 +108,20 @@ class Database(Protocol):
             Unavailable: the database did not answer.
         """
 
-    async def maintain(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in one transaction as the owner of the schema, for as long as it takes.
+    async def maintain(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        deadline: float | None = DEADLINE_SECONDS,
+    ) -> T:
+        """Run `work` in one transaction as the owner of the schema; no other such work runs
+        meanwhile.
 
-        For migrations and a restore; nothing else runs meanwhile.
+        Args:
+            deadline: seconds for all of it on a server, or None for as long as it takes: for
+                migrations and a restore.
+
+        Raises:
+            Unavailable: the database did not do it in time.
         """
 
     async def identity(self) -> str | None:

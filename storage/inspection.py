@@ -84,14 +84,7 @@ async def _postgres(database: Database, *, ready: bool) -> list[Finding]:
             else Finding("fail", f"Postgres {version}", "15 or newer is needed")
         ]
         if superuser or bypass:
-            what = "a superuser" if superuser else "allowed to bypass row-level security"
-            found.append(
-                Finding(
-                    "warn",
-                    f"the role {name} is {what}",
-                    "let an ordinary role own the database (docs/deploy/README.md)",
-                )
-            )
+            found.append(_mighty(name, superuser=superuser))
         settings: dict[str, str] = dict(
             await tx.fetch(
                 "SELECT name::text, setting FROM pg_settings"
@@ -125,26 +118,85 @@ async def _postgres(database: Database, *, ready: bool) -> list[Finding]:
 
     findings = await database.maintain(work)
     if ready:
+        findings += [finding for finding in await _login(database) if finding not in findings]
         findings.append(await _round_trip(database))
     return findings
 
 
-async def _seals(tx: Transaction) -> Finding:
-    """Whether every table that the application's role may read is sealed."""
-    rows = await tx.fetch(
-        "SELECT c.relname::text FROM pg_class c"
-        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'"
-        " AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid"
-        " AND a.attname = 'merchant_id' AND NOT a.attisdropped)"
-        " AND has_table_privilege('hub_app', c.oid, 'SELECT')"
-        " AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"
+def _mighty(name: str, *, superuser: bool) -> Finding:
+    what = "a superuser" if superuser else "allowed to bypass row-level security"
+    return Finding(
+        "warn",
+        f"the role {name} is {what}",
+        "let an ordinary role own the database (docs/deploy/README.md)",
     )
-    if rows:
-        names = ", ".join(name for (name,) in rows)
+
+
+async def _login(database: Database) -> list[Finding]:
+    """What is wrong with the role that the hub itself logs in as."""
+
+    async def work(tx: Transaction) -> list[Finding]:
+        [(name, superuser, bypass, owns)] = await tx.fetch(
+            "SELECT rolname::text, rolsuper, rolbypassrls, EXISTS (SELECT 1 FROM pg_class c"
+            " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"
+            " AND pg_has_role(session_user, c.relowner, 'MEMBER'))"
+            " FROM pg_roles WHERE rolname = session_user"
+        )
+        if superuser or bypass:
+            return [_mighty(name, superuser=superuser)]
+        if owns:
+            return [
+                Finding(
+                    "warn",
+                    "the hub logs in as the owner of its tables: SQL that got into the hub could "
+                    "become the owner",
+                    "see the strict way in docs/deploy/README.md",
+                )
+            ]
+        return []
+
+    return await database.read(work, HUB)
+
+
+_ROLES = "(VALUES ('hub_app'), ('hub_tenant')) AS r (role)"
+_UNSEALED = f"""
+    SELECT c.relname::text, c.relrowsecurity AND c.relforcerowsecurity AS forced,
+        (SELECT count(*) FROM pg_policies p WHERE p.schemaname = 'public'
+            AND p.tablename = c.relname) AS policies,
+        (SELECT string_agg(p.policyname, ', ' ORDER BY p.policyname) FROM pg_policies p
+            WHERE p.schemaname = 'public' AND p.tablename = c.relname
+            AND p.permissive = 'PERMISSIVE' -- the others only take rows away
+            AND p.roles && '{{hub_app,hub_tenant,public}}'::name[]
+            AND (COALESCE(p.qual, p.with_check) IS NULL
+                OR position('hub_merchant()' IN p.qual) = 0
+                OR position('hub_merchant()' IN p.with_check) = 0)) AS loose
+    FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+        AND c.relname <> 'schema_migrations'
+        AND EXISTS (SELECT 1 FROM {_ROLES} WHERE
+            has_table_privilege(role, c.oid,
+                'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+            OR has_any_column_privilege(role, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))
+    ORDER BY c.relname
+"""  # noqa: S608
+
+
+async def _seals(tx: Transaction) -> Finding:
+    """Whether every table on which the hub's roles have a right is sealed."""
+    rows = await tx.fetch(_UNSEALED)
+    off = [name for name, forced, policies, _ in rows if not (forced and policies)]
+    if off:
         return Finding(
             "fail",
-            f"row-level security is off on {names}",
-            "ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY on each",
+            f"row-level security is off on {', '.join(off)}, or no policy stands there",
+            "ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY on each, with the "
+            "policies of storage/migrations/postgres; or restore a backup into an empty database",
+        )
+    if loose := [f"{named} on {name}" for name, _, _, named in rows if named]:
+        return Finding(
+            "fail",
+            f"policies do not ask which merchant is bound: {'; '.join(loose)}",
+            "DROP POLICY … ON … for each that storage/migrations/postgres does not make",
         )
     mighty = await tx.fetch(
         "SELECT rolname::text FROM pg_roles WHERE rolname IN ('hub_app', 'hub_tenant')"

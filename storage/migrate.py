@@ -66,7 +66,7 @@ async def migrate(database: Database) -> list[str]:
             )
         return [step.name for step in missing]
 
-    return await database.maintain(work)
+    return await database.maintain(work, deadline=None)
 
 
 async def pending(database: Database) -> list[str]:

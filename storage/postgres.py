@@ -3,17 +3,19 @@
 Work for one merchant runs as the role `hub_tenant`, which owns nothing and sees, by row-level
 security, the rows of the merchant that its transaction is bound to, and no others; work for every
 merchant runs as `hub_app`, which sees nothing unless every merchant is bound. The binding carries
-a proof that only who can read the owner's secret can make (`migrations/postgres/001`), so that SQL
-which got in by a fault cannot choose another merchant. The owner itself runs migrations and a
-restore.
+a proof that only who can read the owner's secret can make (`migrations/postgres/001`). Where the
+hub logs in as a role that owns nothing (the strict way of docs/deploy/README.md), SQL that got in
+by a fault cannot choose another merchant; a connection that logged in as the owner can become it
+again and read the secret. The owner itself runs migrations and a restore.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TypeVar
 
 import asyncpg
+import structlog
 
 from .database import DEADLINE_SECONDS, Engine, Transaction
 from .errors import NoSchema, SchemaError, Sealed, StorageError, Unavailable
@@ -23,6 +25,7 @@ from .postgres_transaction import EVERY_ROLE, PostgresTransaction, translated
 from .scope import HUB, Scope
 
 T = TypeVar("T")
+log = structlog.get_logger("storage.postgres")
 
 READERS = 4
 APPLICATION = "smart-bot-hub"
@@ -34,6 +37,7 @@ _STATEMENTS = 512
 _LISTEN_SECONDS = 5.0
 _RELISTEN_SECONDS = 0.2
 _CLOSE_SECONDS = 2.0
+_TOLD_SECONDS = 1.0
 
 _SESSION = {
     "application_name": APPLICATION,
@@ -56,11 +60,11 @@ _SESSION = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
-_OWNER_SESSION = _SESSION | {
+_OWNER_SESSION = _SESSION | {"enable_seqscan": "on"}  # a backup reads whole tables
+_NO_LIMITS = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
-    "enable_seqscan": "on",  # a backup reads whole tables
 }
 
 
@@ -113,28 +117,53 @@ class PostgresDatabase:
 
         return await self._by_itself(unit)
 
-    async def maintain(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        return await self._as_owner(f"BEGIN;SELECT pg_advisory_xact_lock({_MIGRATION_LOCK});", work)
+    async def maintain(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        deadline: float | None = DEADLINE_SECONDS,
+    ) -> T:
+        async def begin(connection: Connection) -> None:
+            with _told_when_slow("another process migrates or restores this database, waiting"):
+                await connection.execute(f"BEGIN;SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+
+        return await self._as_owner(begin, work, deadline)
 
     async def snapshot(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` on one consistent snapshot of every merchant's rows, as the owner, without
         writing and for as long as it takes; everybody else goes on."""
-        return await self._as_owner("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;", work)
 
-    async def _as_owner(self, begin: str, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                connection = await _open(self._owner_url, _OWNER_SESSION)
-        except TimeoutError as error:
-            raise Unavailable("the database took no connection in time") from error
-        try:
+        async def begin(connection: Connection) -> None:
+            await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+        return await self._as_owner(begin, work, None)
+
+    async def _as_owner(
+        self,
+        begin: Callable[[Connection], Awaitable[None]],
+        work: Callable[[Transaction], Awaitable[T]],
+        deadline: float | None,
+    ) -> T:
+        """Run `work` on a connection of its own, which ends with it whatever happens.
+
+        Args:
+            deadline: seconds for all of it, the connecting too; None for no limit after that.
+        """
+        session = _OWNER_SESSION | (_NO_LIMITS if deadline is None else {})
+
+        async def unit(connection: Connection) -> T:
+            with translated():
+                await begin(connection)
             secret = await _read_secret(connection)
-            tx = PostgresTransaction(connection, begin, HUB, secret, as_owner=True)
+            tx = PostgresTransaction(connection, "", HUB, secret, as_owner=True)
             result = await work(tx)
             await tx.commit()
+            return result
+
+        line = Line(lambda: _open(self._owner_url, session))
+        try:
+            return await line.run(unit, deadline)
         finally:
-            await connection.close()
-        return result
+            await line.close()
 
     async def identity(self) -> str | None:
         async def read(tx: Transaction) -> str:
@@ -265,6 +294,16 @@ class PostgresDatabase:
             await line.close()
 
 
+@contextlib.contextmanager
+def _told_when_slow(what: str) -> Iterator[None]:
+    """Log a sentence, once, where the body takes longer than a second."""
+    timer = asyncio.get_running_loop().call_later(_TOLD_SECONDS, log.warning, what)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 async def _roll_back(connection: Connection) -> None:
     try:
         await connection.execute("ROLLBACK")
@@ -305,9 +344,5 @@ async def _read_secret(owner: Connection) -> bytes | None:
 
 
 async def open_postgres(url: str, owner_url: str | None = None) -> PostgresDatabase:
-    """Open a database; nothing is connected before the first work.
-
-    Args:
-        owner_url: the owner of the schema, where that is another role.
-    """
+    """Open a database, as its class says; nothing is connected before the first work."""
     return PostgresDatabase(url, owner_url or url)

@@ -62,8 +62,9 @@ class Line:
         def expire() -> None:
             nonlocal expired
             expired = True
-            self._drop(connection, Unavailable(_NO_ANSWER))
+            self._drop(connection, Unavailable(no_answer))
 
+        no_answer = f"the database did not answer within {deadline} s"
         timer = None
         if deadline is not None:
             timer = loop.call_later(max(0.0, begun + deadline - loop.time()), expire)
@@ -71,7 +72,7 @@ class Line:
             return await unit(connection)
         except Exception as error:
             if expired:
-                raise Unavailable(_NO_ANSWER) from error
+                raise Unavailable(no_answer) from error
             raise
         finally:
             if timer is not None:
@@ -166,7 +167,6 @@ class Line:
         self._lost(connection)
 
 
-_NO_ANSWER = f"the database did not answer within {DEADLINE_SECONDS} s"
 _abandoned: set[asyncio.Task[Any]] = set()
 
 

@@ -31,6 +31,7 @@ class PostgresTransaction:
     machine and 1 ms on the next.
 
     Args:
+        begin: what begins it; empty where it has begun.
         as_owner: whether to stay the role that logged in; else the scope decides the role.
         secret: what bindings are proved with; None before the first migration, when there is
             nothing to be sealed.
@@ -50,7 +51,7 @@ class PostgresTransaction:
         self._secret = secret
         self._scope = scope
         self._bound: Scope | None = None
-        self._pending = [begin]
+        self._pending = [begin] if begin else []
 
     @property
     def scope(self) -> Scope:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
+import asyncpg
+
 from . import backup
 from .backup import OF_THE_MOMENT, Contents, columns, contents, opened, tables
 from .backup_source import migrate_copy
@@ -21,6 +23,9 @@ _PIECE = 8 << 20
 _LOCK_TIMEOUT = "5s"
 _ALIVE_SECONDS = 15.0  # how long a hub may be silent and is still taken for a running one
 _BEAT_SECONDS = 6.0  # within which a hub that runs gives a sign of life
+
+_BUSY_MS = 2000  # how long somebody else may have a SQLite file that is to be replaced
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 _AS_TEXT = {"timestamp with time zone": "timestamptz", "jsonb": "jsonb"}
 """Types of Postgres whose values are handed over as text."""
@@ -61,16 +66,13 @@ async def into_sqlite(file: Path, target: Path, epoch: str) -> Contents:
 
     Raises:
         NotABackup: the file is damaged.
-        Unavailable: the target cannot be written.
+        Unavailable: somebody has the target open, or it cannot be written; it is as it was.
     """
-    with backup.writing(target, replace=True) as part:
+    with backup.writing(target, replace=True, settle=lambda: _settle(target)) as part:
         await asyncio.to_thread(_copy, file, part)
         await asyncio.to_thread(backup.check, part)
         await migrate_copy(part)
-        found = await asyncio.to_thread(_begin_anew, part, epoch)
-        # A write-ahead log that stays would be taken for the new file's own.
-        await asyncio.to_thread(_settle, target)
-    return found
+        return await asyncio.to_thread(_begin_anew, part, epoch)
 
 
 def _copy(file: Path, part: Path) -> None:
@@ -87,18 +89,44 @@ def _begin_anew(part: Path, epoch: str) -> Contents:
 
 
 def _settle(target: Path) -> None:
-    """Bring what lies beside a database into it, so that it is one file, whole by itself."""
+    """Bring what lies beside a database into it: a write-ahead log that stayed would be taken for
+    the new file's own. What is there is whole at every moment, and by itself in the end.
+
+    Raises:
+        Unavailable: somebody has it open, or it cannot be written; nothing is lost.
+    """
     if target.exists():
         try:
             with closing(opened(target)) as database:
-                database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                database.execute("PRAGMA journal_mode=DELETE").fetchall()
-        except sqlite3.Error:
+                _become_one_file(database, target)
+        except sqlite3.Error as error:
             # A damaged file has nothing to lose; what lies beside it must go all the same.
-            pass
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+                raise Unavailable(
+                    f"{target} cannot be replaced: {error}; somebody has it open, or the disk "
+                    "cannot be written. It is as it was"
+                ) from error
     for ending in ("-wal", "-shm", "-journal"):
         target.with_name(target.name + ending).unlink(missing_ok=True)
     backup.sync_directory(target.parent)
+
+
+def _become_one_file(database: sqlite3.Connection, target: Path) -> None:
+    """Move the write-ahead log into the file, durably, and leave that mode."""
+    database.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    # Reading undoes what a crash without a write-ahead log has left half done.
+    database.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    [(busy, _, _)] = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    mode = None
+    if not busy:  # who reads an older state keeps the log from being moved
+        [(mode,)] = database.execute("PRAGMA journal_mode=DELETE").fetchall()
+    if mode != "delete":
+        raise Unavailable(
+            f"{target} is open in another program: end that first. The database is as it was"
+        )
+    # Without a write-ahead log this is how somebody who reads or writes is noticed.
+    database.execute("BEGIN EXCLUSIVE")
+    database.execute("COMMIT")
 
 
 # ── Postgres ─────────────────────────────────────────────────────────────────────────────────
@@ -124,7 +152,7 @@ async def held_by_postgres(target: PostgresDatabase) -> Contents | None:
         }
         return Contents(rows[0][0], rows[0][1], counts) if rows else None
 
-    held = await target.maintain(work)
+    held = await target.maintain(work, deadline=None)  # counting takes its time
     # One that has lost its connection lives on. One that has ended gives no further sign.
     if signs := await target.maintain(_signs_of_life):
         await asyncio.sleep(_BEAT_SECONDS)
@@ -151,7 +179,7 @@ async def into_postgres(file: Path, target: PostgresDatabase, epoch: str, space:
     await migrate(target)
     async with _current(file, space) as current:
         with closing(opened(current, "ro")) as source:
-            return await target.maintain(lambda tx: _replace(tx, source, epoch))
+            return await target.maintain(lambda tx: _replace(tx, source, epoch), deadline=None)
 
 
 @asynccontextmanager
@@ -184,6 +212,8 @@ async def _replace(tx: Transaction, source: sqlite3.Connection, epoch: str) -> C
         # Nobody reads half of it, and a hub that starts at this moment waits.
         await tx.execute(f"LOCK TABLE {', '.join(every)} IN ACCESS EXCLUSIVE MODE")
     except Unavailable as error:
+        if not isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+            raise
         raise InUse(f"somebody uses the database: {error}") from error
     await _refuse_if_in_use(tx)
     await tx.execute(f"TRUNCATE {', '.join(every)}")

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import aiosqlite
 
-from .database import Engine, Row, Transaction, Value
+from .database import DEADLINE_SECONDS, Engine, Row, Transaction, Value
 from .errors import Conflict, SchemaError, Sealed, Unavailable
 from .scope import HUB, Scope
 from .sqlite_checkpoint import Checkpointer
@@ -257,7 +257,13 @@ class SqliteDatabase:
         finally:
             self._idle.put_nowait(reader)
 
-    async def maintain(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def maintain(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        deadline: float | None = DEADLINE_SECONDS,
+    ) -> T:
+        # The deadline is for a server that does not answer: a file's only wait is for its lock,
+        # and that has an end of its own (`busy_timeout`).
         return await self.write(work, HUB)
 
     async def identity(self) -> str | None:

@@ -23,11 +23,12 @@ from hub.services import Services, open_services
 from hub.settings import Settings
 from hub.tokens import Role
 from storage import merchants
+from storage.connect import sqlite_path
 from storage.database import Transaction
 from storage.migrate import migrate
 from storage.scope import HUB
 
-from . import lock, logs
+from . import lock
 from .database import open_database
 from .first_start import ADMIN_KEY, ensure_keys, prepare_data_dir
 
@@ -127,7 +128,6 @@ def _pick(found: list[dict[str, Any]], asked: str | None) -> str:
 
 
 def _offline(settings: Settings, work: Any) -> str:
-    logs.configure(settings)  # to standard error: the answer alone goes to standard output
     prepare_data_dir(settings.data_dir)
 
     async def run() -> str:
@@ -142,7 +142,7 @@ def _offline(settings: Settings, work: Any) -> str:
         finally:
             await database.close()
 
-    with lock.hold(settings.data_dir):
+    with lock.hold(settings.data_dir, sqlite_path(settings.effective_database_url)):
         return asyncio.run(run())
 
 

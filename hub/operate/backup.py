@@ -5,7 +5,6 @@ the same database costs live traffic the least. A restore needs the database for
 """
 
 import asyncio
-import contextlib
 import os
 import secrets
 import sys
@@ -69,7 +68,8 @@ def _step_back() -> None:
 async def _make(settings: Settings, source: Path | None, file: Path, *, force: bool) -> Contents:
     with form.writing(file, replace=force) as part:
         if source is not None:
-            alone = not settings.data_dir.is_dir() or lock.running(settings.data_dir) is None
+            # A hub of another data directory may have the file, and one may be about to listen.
+            alone = not lock.is_held(settings.data_dir, source)
             return await backup_source.from_sqlite(source, part, haste=alone)
         database = await _postgres(settings)
         try:
@@ -91,10 +91,7 @@ def restore_(settings: Settings, file: Path, *, sure: bool) -> str:
     target = sqlite_path(settings.effective_database_url)
     _refuse_own_file(file, target)
     prepare_data_dir(settings.data_dir)
-    with (
-        lock.hold(settings.data_dir),
-        contextlib.nullcontext() if target is None else lock.hold_file(target),
-    ):
+    with lock.hold(settings.data_dir, target):
         found = asyncio.run(_replace(settings, file, target, sure=sure))
     rows = ", ".join(f"{name} {number:,}" for name, number in sorted(found.rows.items()) if number)
     return (

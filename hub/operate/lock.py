@@ -1,4 +1,5 @@
-"""One process per data directory, held by a file lock that the system drops with the process.
+"""One process per data directory and per SQLite file, held by file locks that the system drops with
+the process.
 
 The file says where the running hub is: `{"pid": …, "url": …}` once it listens.
 """
@@ -24,73 +25,93 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class AlreadyRunning(Exception):
-    """Another process holds the data directory; `running` says which, once it listens."""
+    """Another process holds the data directory or the database; `running` says which, once it
+    listens."""
 
-    def __init__(self, data_dir: Path, running: Running | None) -> None:
+    def __init__(self, held: Path, running: Running | None, setting: str) -> None:
         where = f" (process {running.pid} at {running.url})" if running else ""
         super().__init__(
-            f"a hub is already running on {data_dir}{where}; stop it first, "
-            "or give this one another HUB_DATA_DIR"
+            f"a hub is already running on {held}{where}, or a command of it; stop it first, "
+            f"or give this one another {setting}"
         )
         self.running = running
 
 
 class Lock:
-    """A held lock."""
+    """What is held: the data directory, and the database file where there is one."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, *descriptors: int) -> None:
+        self._descriptors = descriptors
 
     def announce(self, running: Running) -> None:
         """Say where the hub answers."""
         content = msgspec.json.encode(running)
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, content, 0)
+        for descriptor in self._descriptors:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, content, 0)
 
 
 @contextmanager
-def hold(data_dir: Path, name: str = NAME) -> Iterator[Lock]:
-    """Hold the data directory, or with another name something else in it.
+def hold(data_dir: Path, database: Path | None) -> Iterator[Lock]:
+    """Hold a data directory and a database file, which may lie outside of every data directory:
+    two processes that write to one file would give the same offsets twice.
+
+    Args:
+        database: None where a server has it, which serves several hubs.
 
     Raises:
-        AlreadyRunning: another process holds it.
+        AlreadyRunning: another process holds one of them.
     """
-    descriptor = os.open(data_dir / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with _held(data_dir / NAME, data_dir, "HUB_DATA_DIR") as directory:
+        if database is None:
+            yield Lock(directory)
+            return
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with _held(_beside(database), database, "HUB_DATABASE_URL") as file:
+            yield Lock(directory, file)
+
+
+def running(data_dir: Path) -> Running | None:
+    """The hub that runs on a data directory and listens, or None."""
+    return _ask(data_dir / NAME)[1]
+
+
+def is_held(data_dir: Path, database: Path) -> bool:
+    """Whether any process holds a data directory or a database file."""
+    return _ask(data_dir / NAME)[0] or _ask(_beside(database))[0]
+
+
+def _beside(database: Path) -> Path:
+    return database.with_name(f"{database.name}.lock")
+
+
+@contextmanager
+def _held(file: Path, what: Path, setting: str) -> Iterator[int]:
+    """Hold one lock file; its descriptor."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not _locked(descriptor):
-            raise AlreadyRunning(data_dir, _read(descriptor))
+            raise AlreadyRunning(what, _read(descriptor), setting)
         os.ftruncate(descriptor, 0)
-        yield Lock(descriptor)
+        yield descriptor
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
-@contextmanager
-def hold_file(file: Path) -> Iterator[Lock]:
-    """Hold a database file, which may lie outside of every data directory.
-
-    Raises:
-        AlreadyRunning: another process holds it.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with hold(file.parent, f"{file.name}.lock") as held:
-        yield held
-
-
-def running(data_dir: Path) -> Running | None:
-    """The hub that runs on a data directory and listens, or None."""
+def _ask(file: Path) -> tuple[bool, Running | None]:
+    """Whether a lock file is held, and by which hub once it listens."""
     try:
-        descriptor = os.open(data_dir / NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False, None
     try:
         # A shared lock asks without standing in another asker's way; a hub that starts waits.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read(descriptor)
+        return True, _read(descriptor)
     else:
-        return None
+        return False, None
     finally:
         os.close(descriptor)
 

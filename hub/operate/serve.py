@@ -43,22 +43,17 @@ def serve(settings: Settings, version: str, unknown: list[str]) -> None:
         unknown: names in the environment that look like settings and are none.
 
     Raises:
-        AlreadyRunning: another hub holds the data directory.
+        AlreadyRunning: another hub holds the data directory or the database file.
         OSError: the address or the data directory cannot be used.
         StorageError: the database cannot be opened or migrated.
     """
-    logs.configure(settings)
     for name in unknown:
         log.warning("not a setting of this version, ignored", name=name)
     prepare_data_dir(settings.data_dir)
     raise_open_files()
     sys.setswitchinterval(SWITCH_SECONDS)
-    # HUB_DATABASE_URL may name a file outside of the data directory; two hubs on one file would
-    # number the same offsets.
-    file = sqlite_path(settings.effective_database_url)
     with (
-        lock.hold(settings.data_dir) as held,
-        contextlib.nullcontext() if file is None else lock.hold_file(file),
+        lock.hold(settings.data_dir, sqlite_path(settings.effective_database_url)) as held,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(settings, version, held.announce))

@@ -2,23 +2,32 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
 import sqlite3
 import stat
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 
-from storage import events, instances
-from storage.database import Engine, Transaction
+from hub.operate import backup
+from hub.settings import load
+from storage import events, instances, restore
+from storage.backup import tables
+from storage.database import Engine, Transaction, Value
+from storage.errors import SchemaError, Unavailable
 from storage.migrate import migrations
+from storage.postgres_transaction import PostgresTransaction
+from storage.restore import InUse
 from storage.scope import HUB
 from tests.operate.filled import everything, fill
 from tests.support.command import Finished, environment, run_py
@@ -269,6 +278,40 @@ async def test_a_backup_under_load_has_everything_that_was_acknowledged_before(
     assert {bot.connections for bot in bots} == {1}
 
 
+async def test_a_hub_of_another_directory_has_the_file_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"HUB_DATABASE_URL": f"sqlite:///{tmp_path / 'hub.db'}"}
+    elsewhere = tmp_path / "elsewhere"
+    file = tmp_path / "b"
+    async with HubProcess(tmp_path, settings) as hub:
+        # It is read in the way that leaves the disk to the hub.
+        hasty: list[bool] = []
+
+        async def look(_source: Path, _part: Path, *, haste: bool) -> None:
+            hasty.append(haste)
+
+        monkeypatch.setattr("storage.backup_source.from_sqlite", look)
+        found, _ = load({"HUB_DATA_DIR": str(elsewhere), **settings})
+        await backup._make(found, tmp_path / "hub.db", tmp_path / "unwritten", force=False)
+        done(await run_py(elsewhere, "backup", str(file), settings=settings))
+        for arguments in (
+            (),
+            ("migrate",),
+            ("key", "list"),
+            ("key", "create", "admin", "x"),
+            ("key", "revoke", "x"),
+            ("restore", str(file), "--yes"),
+        ):
+            told = refused(await run_py(elsewhere, *arguments, settings=settings))
+            assert f"process {hub.pid}" in told, arguments
+            assert "HUB_DATABASE_URL" in told
+        await hub.terminate()
+        await backup._make(found, tmp_path / "hub.db", tmp_path / "unwritten-2", force=False)
+        assert hasty == [False, True]
+        done(await run_py(elsewhere, "migrate", settings=settings))
+
+
 async def test_a_restore_is_refused_while_a_hub_of_another_directory_runs(
     tmp_path: Path, postgres_url: str
 ) -> None:
@@ -375,6 +418,29 @@ async def test_a_backup_that_is_killed_leaves_nothing_that_looks_whole(
     assert in_file(file, "SELECT count(*) FROM events") == [(99_998,)]
 
 
+def leave_a_write_ahead_log(file: Path) -> None:
+    """Commit something, and crash: it stands beside the file and not in it."""
+    program = (
+        "import os, sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1])\n"
+        "database.execute('PRAGMA journal_mode=WAL')\n"
+        "database.execute(\"UPDATE log_state SET epoch = 'old', head = 200000,\"\n"
+        '                 " committed_at = committed_at + 1")\n'
+        "database.commit()\n"
+        "os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(file)], check=True)
+    assert file.with_name(f"{file.name}-wal").stat().st_size > 0
+
+
+def old_or_new(file: Path) -> str:
+    """Which database is there; it is whole."""
+    assert in_file(file, "PRAGMA quick_check") == [("ok",)]
+    [(epoch, head)] = in_file(file, "SELECT epoch, head FROM log_state")
+    assert (epoch == "old", head) in ((True, 200_000), (False, 100_000))
+    return "old" if epoch == "old" else "new"
+
+
 async def test_a_restore_that_is_killed_leaves_the_old_or_the_new(
     of_size: Place, tmp_path: Path
 ) -> None:
@@ -383,26 +449,96 @@ async def test_a_restore_that_is_killed_leaves_the_old_or_the_new(
     done(await of_size.run("backup", str(file)))
     kept = []
     for pause in (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9):
-        with closing(sqlite3.connect(old)) as database:  # it has a write-ahead log of its own
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("UPDATE log_state SET epoch = 'old', head = 200000")
-            database.commit()
-            async with begun(of_size, "restore", str(file), "--yes") as process:
-                part = old.with_name(f"{old.name}.part")
-                async with asyncio.timeout(DEADLINE):
-                    while not part.exists() and process.returncode is None:
-                        await asyncio.sleep(0.001)
-                await asyncio.sleep(pause)
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        assert in_file(old, "PRAGMA quick_check") == [("ok",)]
-        [(epoch, head)] = in_file(old, "SELECT epoch, head FROM log_state")
-        assert (epoch == "old", head) in ((True, 200_000), (False, 100_000))
-        kept.append(epoch)
+        leave_a_write_ahead_log(old)
+        async with begun(of_size, "restore", str(file), "--yes") as process:
+            part = old.with_name(f"{old.name}.part")
+            async with asyncio.timeout(DEADLINE):
+                while not part.exists() and process.returncode is None:
+                    await asyncio.sleep(0.001)
+            await asyncio.sleep(pause)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        kept.append(old_or_new(old))
     assert kept[0] == "old"
     done(await of_size.run("restore", str(file), "--yes"))
     assert sorted(p.name for p in old.parent.glob(f"{old.name}*")) == [old.name, f"{old.name}.lock"]
+
+
+@pytest.mark.parametrize(("when", "kept"), [("before", "old"), ("after", "new")])
+async def test_a_restore_that_is_killed_at_the_renaming(
+    of_size: Place, tmp_path: Path, when: str, kept: str
+) -> None:
+    old = Path(of_size.store.url.removeprefix("sqlite:///"))
+    file = tmp_path / "b"
+    done(await of_size.run("backup", str(file)))
+    leave_a_write_ahead_log(old)
+    program = (
+        "import os, pathlib, signal, sys\n"
+        "def replace(part, file):\n"
+        f"    if {when == 'after'}: os.replace(part, file)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "pathlib.Path.replace = replace\n"
+        "import run\n"
+        "run.main(sys.argv[1:])"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, "restore", str(file), "--yes",
+        cwd=REPOSITORY, env=environment(of_size.data_dir, of_size.settings),
+        stdin=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await process.wait() == -signal.SIGKILL
+    assert not old.with_name(f"{old.name}-wal").exists(), "it is whole by itself"
+    assert old_or_new(old) == kept
+
+
+async def test_a_restore_beside_a_reader_is_refused_and_takes_nothing(
+    of_size: Place, tmp_path: Path
+) -> None:
+    old = Path(of_size.store.url.removeprefix("sqlite:///"))
+    file = tmp_path / "b"
+    done(await of_size.run("backup", str(file)))
+    for mode in ("DELETE", "WAL"):
+        with closing(sqlite3.connect(old)) as reader:
+            reader.execute(f"PRAGMA journal_mode={mode}")
+            reader.execute("BEGIN")
+            [(before,)] = reader.execute("SELECT head FROM log_state").fetchall()
+            if mode == "WAL":
+                leave_a_write_ahead_log(old)  # behind the reader's back
+            told = refused(await of_size.run("restore", str(file), "--yes"))
+            assert str(old) in told
+            assert "as it was" in told
+            assert reader.execute("SELECT head FROM log_state").fetchall() == [(before,)]
+        assert not old.with_name(f"{old.name}.part").exists()
+    assert old_or_new(old) == "old"
+    done(await of_size.run("restore", str(file), "--yes"))
+    assert old_or_new(old) == "new"
+
+
+async def test_a_restore_that_cannot_rename_takes_nothing(
+    of_size: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Path(of_size.store.url.removeprefix("sqlite:///"))
+    file = tmp_path / "b"
+    done(await of_size.run("backup", str(file)))
+    leave_a_write_ahead_log(old)
+
+    def fail(_part: Path, _file: Path) -> Path:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(Unavailable, match="Input/output error"):
+            await restore.into_sqlite(file, old, "new")
+    assert old_or_new(old) == "old"
+
+
+def test_tables_that_refer_to_each_other_in_a_circle_have_no_order() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE a (id INTEGER PRIMARY KEY, b REFERENCES b (id))")
+        database.execute("CREATE TABLE b (id INTEGER PRIMARY KEY, a REFERENCES a (id))")
+        with pytest.raises(SchemaError, match="a, b refer to each other in a circle"):
+            tables(database)
 
 
 @pytest.mark.parametrize("limit", [1 << 16, 20 << 20])
@@ -599,6 +735,49 @@ async def test_a_row_that_postgres_refuses_leaves_everything_as_it_was(
     assert "retired_event_ids" in told
     async with there.store.open() as database:
         assert await everything(database) == before
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [(asyncpg.LockNotAvailableError("late"), InUse), (asyncpg.InterfaceError("gone"), Unavailable)],
+)
+async def test_only_a_lock_that_is_not_given_is_somebody_s_use(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, cause: Exception, told: type[Exception]
+) -> None:
+    real = PostgresTransaction.execute
+
+    async def execute(tx: PostgresTransaction, sql: str, params: Sequence[Value] = ()) -> int:
+        if sql.startswith("LOCK TABLE"):
+            raise Unavailable(str(cause)) from cause
+        return await real(tx, sql, params)
+
+    monkeypatch.setattr(PostgresTransaction, "execute", execute)
+    async with Store("postgres", postgres_url).open() as database:
+        with closing(sqlite3.connect(":memory:")) as nothing, pytest.raises(told) as found:
+            await database.maintain(lambda tx: restore._replace(tx, nothing, "new"))
+    assert type(found.value) is told
+    assert str(cause) in str(found.value)
+
+
+async def test_what_a_command_logs_is_no_part_of_its_answer(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    """It waits for its turn, and says so where a script does not take it for the answer."""
+    begun = asyncio.Event()
+
+    async def hold(tx: Transaction) -> None:
+        await tx.fetch("SELECT 1")
+        begun.set()
+        await asyncio.sleep(4)
+
+    there = Place(tmp_path / "data", Store("postgres", postgres_url))
+    async with there.store.open() as database:
+        held = asyncio.create_task(database.maintain(hold, deadline=None))
+        await begun.wait()
+        finished = await there.run("migrate")
+        await held
+    assert done(finished) == "the schema is up to date\n"
+    assert "another process migrates or restores this database, waiting" in finished.err
 
 
 async def test_an_unreachable_postgres_is_a_sentence(tmp_path: Path) -> None:

@@ -320,7 +320,7 @@ async def made(database: Database) -> Everything:
 
     await database.write(work, HUB)
     if database.engine == "postgres":
-        await database.maintain(_fill)
+        await database.maintain(_fill, deadline=None)
     return await samples.add_everything(database)
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 
 from storage.connect import connect
-from storage.database import Database, Engine, Transaction
+from storage.database import DEADLINE_SECONDS, Database, Engine, Transaction
 from storage.errors import Unavailable
 from storage.migrate import migrate
 from storage.scope import Scope
@@ -173,8 +173,12 @@ class FaultyDatabase:
             raise Unavailable("told to fail")
         return await self._real.read(work, scope)
 
-    async def maintain(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        return await self._real.maintain(work)
+    async def maintain(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        deadline: float | None = DEADLINE_SECONDS,
+    ) -> T:
+        return await self._real.maintain(work, deadline)
 
     async def identity(self) -> str | None:
         return await self._real.identity()

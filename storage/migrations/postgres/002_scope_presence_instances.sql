@@ -2,7 +2,7 @@
 
 -- The hubs that run on this database, by their signs of life.
 CREATE TABLE hub_instances (
-    id TEXT COLLATE "C" PRIMARY KEY CHECK (char_length(id) BETWEEN 1 AND 64), -- made at each start
+    id TEXT COLLATE "C" PRIMARY KEY CHECK (char_length(id) BETWEEN 1 AND 64), -- made at the first start of a data directory
     started_at TIMESTAMPTZ(3) NOT NULL, -- when it started
     seen_at TIMESTAMPTZ(3) NOT NULL -- its last sign of life
 );

@@ -13,7 +13,7 @@ INSERT INTO scope (id) VALUES (1);
 
 -- The hubs that run on this database, by their signs of life.
 CREATE TABLE hub_instances (
-    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 64), -- made at each start
+    id TEXT NOT NULL PRIMARY KEY CHECK (length(id) BETWEEN 1 AND 64), -- made at the first start of a data directory
     started_at TEXT NOT NULL, -- when it started
     seen_at TEXT NOT NULL -- its last sign of life
 ) STRICT;

@@ -11,7 +11,14 @@ import pytest
 from tests.storage.schema.attacker import DENIED, TABLES, Attacker
 from tests.storage.schema.attacker import attacker as attacker
 from tests.storage.schema.attacker import hub as hub
-from tests.storage.schema.engines import NOW, PostgresSide, connected, settle
+from tests.storage.schema.engines import (
+    NOW,
+    PostgresSide,
+    binding,
+    connected,
+    secret_of,
+    settle,
+)
 from tests.storage.schema.rows import TENANT
 
 NAMES = "SELECT id FROM merchants"
@@ -197,6 +204,25 @@ async def test_the_owner_is_held_too(schema_url: str, hub: PostgresSide) -> None
             await owner.execute(f"INSERT INTO merchants VALUES ('x', 'x', 1, '{NOW}', '{NOW}')")
     finally:
         await owner.close()
+
+
+async def test_in_the_simple_way_a_connection_can_become_the_owner(
+    schema_url: str, hub: PostgresSide
+) -> None:
+    """Why the strict way is recommended: stepping down from the owner is no wall against SQL."""
+    connection = await connected(schema_url)  # it logs in as the owner, and steps down
+    try:
+        await connection.execute("SET ROLE hub_tenant")
+        with pytest.raises(DENIED):
+            await connection.fetch("SELECT secret FROM scope_secret")
+        await connection.execute("SET ROLE NONE")
+        forged = binding(await secret_of(connection), "b")
+        async with connection.transaction():
+            await connection.execute("SET LOCAL ROLE hub_tenant")
+            await settle(connection, forged)
+            assert await names(connection) == ["b"]
+    finally:
+        await connection.close()
 
 
 # ── what seals ───────────────────────────────────────────────────────────────────────────────────
