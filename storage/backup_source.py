@@ -18,11 +18,11 @@ from .sqlite import open_sqlite
 
 _BATCH = 1000
 _SYNC_SECONDS = 0.05
-_PAGES = 128
+_PAGES = 64
 """Copied at a time, and synced at once: hundreds of megabytes that wait to be written would hold
 up the commits of the hub on the same disk."""
 _CACHED_PAGES = 64
-_PAUSE = 2.0
+_PAUSE = 3.0
 _LONGEST_PAUSE = 0.25
 
 

@@ -22,6 +22,7 @@ from tests.bench.wire import Events
 
 EVENTS, EVENTS_QUICK = 1_000_000, 100_000
 SUBSCRIBERS, PER_SECOND = 100, 100
+SETTLING = 5.0
 ACK = b'"duplicate":false'
 
 
@@ -53,6 +54,9 @@ def run(plan: Plan) -> Outcome:
                 file = Path(mkdtemp(prefix="backup-", dir=plan.folder)) / "hub.backup"
                 # As long as the backup takes, so that both percentiles are of as many events.
                 seconds = max(took, default=plan.seconds(5, 2))
+                # What filling and restoring has written is on its way to the disk for seconds.
+                os.sync()
+                load.run(Rate(PER_SECOND), SETTLING, warm=0)
                 before = load.run(Rate(PER_SECOND), seconds)
                 begun_at = hub.cursor()[1]
                 backup = _Command(hub, ["backup", str(file)])
