@@ -11,6 +11,7 @@ from hub.protocol.ids import Uuid7Source, uuid7
 from hub.protocol.times import format_ms, parse_ms
 from hub.tokens import Role, new_token, token_hash, visible_prefix
 from storage import instances, keys, merchants, seeds
+from storage.backup import sync_directory
 from storage.database import Database, Transaction
 from storage.records import ApiKey
 from storage.scope import HUB, Scope
@@ -186,3 +187,4 @@ def _write_key(path: Path, token: str) -> None:
     finally:
         os.close(descriptor)
     partial.replace(path)
+    sync_directory(path.parent)

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Playwright, async_playwright
+from playwright.async_api import Browser, Playwright, async_playwright, expect
 
 from tests.browser.bot import Bot
 from tests.browser.dashboard import Dashboard
 from tests.support.hub_process import HubProcess
 
+PATIENCE_MS = 9_000
+"""How long a page may take for anything: other tests run beside it, and no speed is meant here."""
+expect.set_options(timeout=PATIENCE_MS)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -37,7 +40,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[HubProcess]:
 async def dashboard(browser: Browser, hub: HubProcess) -> AsyncIterator[Dashboard]:
     """The page, opened by nobody yet; whatever goes wrong in it fails the test."""
     context = await browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(5_000)
+    context.set_default_timeout(PATIENCE_MS)
     opened = Dashboard(await context.new_page(), hub)
     yield opened
     await context.close()

@@ -78,6 +78,8 @@ async def test_a_test_event_sent_while_the_hub_is_away_is_stored_once(
     dashboard: Dashboard,
 ) -> None:
     await dashboard.sign_in()
+    # Whose event it is must be known before the hub is away.
+    await expect(dashboard.page.get_by_role("option", name="demo").first).to_be_attached()
     await dashboard.hub.kill()
     await dashboard.button("Send test event").click()
     await dashboard.button("Send").click()

@@ -107,5 +107,6 @@ async def test_five_bad_seconds(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite_only  # a minute; `test_five_bad_seconds` is the same on both
 async def test_a_bad_minute(tmp_path: Path) -> None:
     await run(tmp_path, 60)

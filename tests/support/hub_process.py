@@ -73,6 +73,7 @@ class HubProcess:
         start_timeout: seconds until it must listen.
 
     Attributes:
+        usual: settings of the hubs made from here on that do not say otherwise.
         watched: whether the hubs started from here on have their statements on SQLite watched, see
             `tests.support.tracing`. It costs them a little time.
         stdout: what it prints for people, the sign-in link among it.
@@ -81,6 +82,7 @@ class HubProcess:
     """
 
     watched: ClassVar[bool] = False
+    usual: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class HubProcess:
         self.stderr = directory / "hub.err"
         self._directory = directory
         self._statements = directory / "hub.statements"
-        self._settings = dict(settings or {})
+        self._settings = dict(self.usual) | dict(settings or {})
         self._start_timeout = start_timeout
         self._process: subprocess.Popen[bytes] | None = None
         self._url: str | None = None

@@ -35,6 +35,8 @@ CREATE POLICY audit_logs_write ON audit_logs FOR INSERT TO CURRENT_USER
 GRANT SELECT ON audit_logs TO hub_app, hub_tenant;
 CREATE TRIGGER audit_logs_pinned BEFORE UPDATE ON audit_logs FOR EACH ROW
     EXECUTE FUNCTION refuse_row('sealed: the audit never changes');
+CREATE TRIGGER audit_logs_kept BEFORE DELETE ON audit_logs FOR EACH ROW
+    EXECUTE FUNCTION refuse_row('sealed: the audit is never removed');
 
 -- A time as it is written everywhere in the hub: RFC 3339, UTC, milliseconds.
 CREATE FUNCTION rfc3339(moment timestamptz) RETURNS text

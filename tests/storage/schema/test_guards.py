@@ -1,13 +1,14 @@
-"""SQLite's triggers: who has bound no merchant, or another, writes nothing."""
+"""The guards in triggers: who has bound no merchant, or another, writes nothing on SQLite."""
 
 # ruff: noqa: S608 - the names of tables cannot be parameters
 
 import sqlite3
 from typing import Any
 
+import asyncpg
 import pytest
 
-from tests.storage.schema.engines import NOW, SqliteSide, insert, into
+from tests.storage.schema.engines import NOW, PostgresSide, SqliteSide, insert, into
 from tests.storage.schema.rows import TENANT, good, merchants, populate
 
 
@@ -84,6 +85,16 @@ async def test_the_audit_is_only_added_to(sqlite: SqliteSide) -> None:
     ):
         with pytest.raises(sqlite3.IntegrityError, match=r"^sealed"):
             await sqlite.run(statement)
+
+
+async def test_its_owner_too_only_adds_to_the_audit(postgres: PostgresSide) -> None:
+    await merchants(postgres, "m1")
+    await postgres.connection.execute("SET ROLE NONE")
+    await postgres.bind("*")
+    postgres.settings["role"] = "none"
+    for statement in ("UPDATE audit_logs SET actor_id = 'x'", "DELETE FROM audit_logs"):
+        with pytest.raises(asyncpg.PostgresError, match=r"^sealed"):
+            await postgres.run(statement)
 
 
 async def test_there_is_one_scope(sqlite: SqliteSide) -> None:
