@@ -31,9 +31,6 @@ log = structlog.get_logger("hub.operate")
 # The database's thread needs the interpreter between its statements, and a busy loop gives it
 # away only this often. With the default of 5 ms a commit beside a fan-out waits for most of it.
 SWITCH_SECONDS = 0.0005
-# A frame of thousands of small lists makes as many objects, and with the default of 700 the
-# collector looks at them again and again: 1.4 ms instead of 0.7 to decode one, 5 at worst.
-COLLECT_AFTER = 20_000
 
 
 def serve(settings: Settings, version: str, unknown: list[str]) -> None:
@@ -105,7 +102,6 @@ async def _serve(
         # What was made until here stays: no collection need look at it.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(COLLECT_AFTER, 20, 20)
         server = HubServer(app, services, started)
         await server.serve(sockets=[listener])
 
