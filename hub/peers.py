@@ -29,6 +29,7 @@ log = structlog.get_logger("hub.peers")
 _BEAT_SECONDS = 5.0
 _SILENT_SECONDS = 15.0
 _PATIENCE_SECONDS = 2.0
+_RETRY_SECONDS = 0.5
 _MOST_NEWS = 10_000
 """What was heard of one kind before it is looked for as a whole."""
 _ASKED = 256
@@ -139,15 +140,17 @@ class Peers:
     async def _look_into(self) -> None:
         """Find out whether what was heard is true, and act on it."""
         try:
-            while self._again or self._news:
+            while (self._again or self._news) and not self._ended:
                 again, self._again = self._again, False
                 news, self._news = self._news, {}
                 try:
                     if again:
                         await self._look_again()
                     await self._look_at(news)
-                except StorageError as error:  # the next `again` finds it
+                except StorageError as error:
                     log.warning("what others did could not be read", error=str(error))
+                    self._again = True
+                    await asyncio.sleep(_RETRY_SECONDS)
         finally:
             self._looking = None
 
