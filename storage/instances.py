@@ -1,7 +1,7 @@
 """The tables `hub_instances` and `bot_connections`: which hubs run, and which bots each holds."""
 
 from .database import Transaction
-from .keys import COLUMNS
+from .keys import OF_K
 from .records import ApiKey
 
 
@@ -83,9 +83,8 @@ async def _set_connected(tx: Transaction, key_id: str, connected: bool) -> bool:
 
 async def lost_bots(tx: Transaction) -> list[ApiKey]:
     """The bot keys that are noted as connected and are held by no hub."""
-    columns = ", ".join(f"k.{name}" for name in COLUMNS.split(", "))
     rows = await tx.fetch(
-        f"SELECT {columns} FROM api_keys k WHERE k.connected = TRUE"  # noqa: S608
+        f"SELECT {OF_K} FROM api_keys k WHERE k.connected = TRUE"  # noqa: S608
         " AND NOT EXISTS (SELECT 1 FROM bot_connections b WHERE b.key_id = k.id)"
     )
     return [ApiKey(*row) for row in rows]

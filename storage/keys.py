@@ -8,6 +8,8 @@ from .records import ApiKey
 from .scope import scoped
 
 COLUMNS = "id, merchant_id, role, name, prefix, version, created_at, expires_at, revoked_at"
+OF_K = ", ".join(f"k.{name}" for name in COLUMNS.split(", "))
+"""The same of a table that is called `k` in a query of several."""
 
 
 async def insert(tx: Transaction, key: ApiKey, token_hash: str, *, bootstrap: bool = False) -> None:
@@ -151,9 +153,8 @@ async def delete_session(tx: Transaction, token_hash: str) -> None:
 async def by_session_hash(tx: Transaction, token_hash: str) -> tuple[ApiKey, str] | None:
     """The key behind a browser's session, and when the session ends."""
     where, params = scoped(tx, "s.")
-    columns = ", ".join(f"k.{name}" for name in COLUMNS.split(", "))
     rows = await tx.fetch(
-        f"SELECT {columns}, s.expires_at FROM browser_sessions s"  # noqa: S608
+        f"SELECT {OF_K}, s.expires_at FROM browser_sessions s"  # noqa: S608
         f" JOIN api_keys k ON k.id = s.key_id WHERE {where} AND s.token_hash = ?",
         (*params, token_hash),
     )
