@@ -30,7 +30,9 @@ from tests.support.postgres import PostgresServer, database_of
 from tests.support.postgres import rows as as_superuser
 
 once = settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=80,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # What a Postgres text can hold: anything but NUL, and surrogates are no text.
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
