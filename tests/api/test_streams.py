@@ -295,7 +295,7 @@ async def test_there_are_no_more_streams_than_a_key_and_the_hub_may_have(tmp_pat
         assert "HUB_MAX_CONNECTIONS" in str(check_problem(answer, 503, "unavailable")["detail"])
         # A refused one holds no place, and one that leaves gives its own up.
         first.pop().writer.transport.abort()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             while True:
                 try:
                     await opened(admin, SSE)
