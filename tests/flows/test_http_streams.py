@@ -163,7 +163,7 @@ async def test_every_framing_sees_the_log_once_across_kills(
             for bot in bots:
                 bot.stop()
             await asyncio.gather(*publishing)
-            await LogCheck(hub, bots).settled(followers, deadline=4)
+            await LogCheck(hub, bots).settled(followers, deadline=15)
             for task in following:
                 task.cancel()
         assert len(socket.seen) > 500
