@@ -1,5 +1,6 @@
 """A real Chromium at a real hub."""
 
+import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,7 +24,8 @@ HERE = Path(__file__).parent
 def pytest_itemcollected(item: pytest.Item) -> None:
     """The browser outlives a test, so its tests share one event loop, and so must every fixture
     of them that is a coroutine: `pytest_asyncio.fixture(loop_scope="session")`."""
-    if item.path.is_relative_to(HERE):
+    coroutine = inspect.iscoroutinefunction(getattr(item, "function", None))
+    if coroutine and item.path.is_relative_to(HERE):
         item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
