@@ -1,119 +1,42 @@
 """Templates: texts, buttons, lists and media that a merchant sends again and again.
 
 Whoever belongs to a merchant reads them; its operators write them. What a template may say is the
-rule of `hub.templates`; here it is asked, and every fault is told at once.
+rule of `hub.templates`; here it is asked, and every fault is told at once. A template begins as a
+draft, is activated to be sent, archived to be sent no longer, and activated again; nothing becomes
+a draft again, since it may have been sent.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
+from msgspec import UNSET, Meta, UnsetType, structs
 
-from hub.protocol.errors import Conflict, FieldError, HubError, InvalidParams, invalid
+from hub.protocol.errors import Conflict, InvalidParams, invalid
 from hub.protocol.ids import uuid7
 from hub.stream.waiting import WriteScope
-from hub.templates.content import Content
-from hub.templates.filling import check, variables
 from storage import media, templates
 from storage.database import Transaction
 from storage.errors import NotFound
-from storage.merchant_records import (
-    Button,
-    Section,
-    Template,
-    TemplateMedia,
-    TemplateStatus,
-    TemplateType,
-    TemplateVersion,
-)
-from storage.table import encode_json
+from storage.merchant_records import Template, TemplateStatus, TemplateType
 
-from .audit import Change, difference
+from .audit import difference
 from .command import EVERYBODY, OPERATORS, Command, Invocation, Result
-from .params import ById, Limit, ListOf, RowId, Word, next_of
-
-T = TypeVar("T")
-
-TemplateName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{3,50}(?!\n)$", examples=["order_ready"])]
-Line = Annotated[str, Meta(max_length=1024, pattern=r"^[^\x00]*$")]
-"""A short text. The limits of WhatsApp are lower, but count placeholders by what stands in them."""
-Paragraph = Annotated[str, Meta(max_length=16384, pattern=r"^[^\x00]*$")]
-Description = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
-Language = Annotated[
-    str, Meta(max_length=16, pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*(?!\n)$")
-]
-"""As WhatsApp names languages: `en`, `pt_BR`."""
-Number = Annotated[int, Meta(ge=1, lt=2**31)]
-"""The number of a version."""
-NumberAfter = Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,8})?(?!\n)$")]
-ENTRIES = 10
-"""Most buttons, sections, and rows of a section."""
-PAYLOAD_CHARACTERS = 8192
-"""Most characters of `example_payload` as JSON."""
-
-CONTENT = (
-    "name", "description", "type", "language", "header", "body", "footer", "button_text",
-    "buttons", "sections", "media", "variables", "example_payload",
-)  # fmt: skip
-"""What a version keeps of a template beside its status."""
-_REACHED_FROM: dict[TemplateStatus, frozenset[TemplateStatus]] = {
-    "active": frozenset({"draft", "archived"}),
-    "archived": frozenset({"draft", "active"}),
-    "draft": frozenset(),
-}
-"""From where a status is reached. Nothing becomes a draft again: it may have been sent."""
-
+from .params import ById, ListOf, RowId, Word, next_of
+from .template_content import (
+    Buttons,
+    Description,
+    Language,
+    Line,
+    MediaContent,
+    Paragraph,
+    Sections,
+    TemplateContent,
+    TemplateName,
+    checked,
+    columns,
+)
 
 # ── what is said ─────────────────────────────────────────────────────────────────────────────────
-
-
-class ButtonContent(Struct, forbid_unknown_fields=True):
-    """A reply button; `id` comes back when it is tapped."""
-
-    id: Line
-    label: Line
-    callback_data: Line | None = None
-
-
-class RowContent(Struct, forbid_unknown_fields=True):
-    """A choice of a list; `id` comes back when it is chosen."""
-
-    id: Line
-    title: Line
-    description: Line | None = None
-
-
-class SectionContent(Struct, forbid_unknown_fields=True):
-    """Choices of a list under one title."""
-
-    rows: Annotated[list[RowContent], Meta(max_length=ENTRIES)]
-    title: Line | None = None
-
-
-class MediaContent(Struct, forbid_unknown_fields=True):
-    """A picture or a document, by its address or by the id of an uploaded one."""
-
-    type: Annotated[str, Meta(pattern="^(image|document)(?!\n)$")]
-    url: Paragraph | None = None
-    media_id: Word | None = None
-    caption: Paragraph | None = None
-
-
-Buttons = Annotated[list[ButtonContent], Meta(max_length=ENTRIES)]
-Sections = Annotated[list[SectionContent], Meta(max_length=ENTRIES)]
-
-
-class TemplateContent(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What a template says; `{{name}}` stands for a value that comes when it is sent."""
-
-    type: TemplateType
-    header: Line | None = None
-    body: Paragraph | None = None
-    footer: Line | None = None
-    button_text: Line | None = None
-    buttons: Buttons | None = None
-    sections: Sections | None = None
-    media: MediaContent | None = None
 
 
 class NewTemplate(TemplateContent, forbid_unknown_fields=True, kw_only=True):
@@ -132,38 +55,22 @@ class UpdateTemplate(ById, forbid_unknown_fields=True, kw_only=True):
     """What is left out stays; null clears it."""
 
     name: TemplateName | UnsetType = UNSET
-    description: Description | None | UnsetType = UNSET
+    description: Description | UnsetType | None = UNSET
     type: TemplateType | UnsetType = UNSET
     language: Language | UnsetType = UNSET
-    header: Line | None | UnsetType = UNSET
-    body: Paragraph | None | UnsetType = UNSET
-    footer: Line | None | UnsetType = UNSET
-    button_text: Line | None | UnsetType = UNSET
-    buttons: Buttons | None | UnsetType = UNSET
-    sections: Sections | None | UnsetType = UNSET
-    media: MediaContent | None | UnsetType = UNSET
-    example_payload: dict[str, Any] | None | UnsetType = UNSET
+    header: Line | UnsetType | None = UNSET
+    body: Paragraph | UnsetType | None = UNSET
+    footer: Line | UnsetType | None = UNSET
+    button_text: Line | UnsetType | None = UNSET
+    buttons: Buttons | UnsetType | None = UNSET
+    sections: Sections | UnsetType | None = UNSET
+    media: MediaContent | UnsetType | None = UNSET
+    example_payload: dict[str, Any] | UnsetType | None = UNSET
 
 
 class ListTemplates(ListOf, forbid_unknown_fields=True):
     type: TemplateType | None = None
     status: TemplateStatus | None = None
-
-
-class ListVersions(ById, forbid_unknown_fields=True):
-    after: NumberAfter = ""
-    limit: Limit = 100
-
-
-class VersionOf(ById, forbid_unknown_fields=True):
-    number: Number
-
-
-class Versions(ById, forbid_unknown_fields=True):
-    """Two versions of one template."""
-
-    from_: Number = field(name="from")
-    to: Number
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────
@@ -185,50 +92,6 @@ async def get(call: Invocation, params: ById) -> Result:
     return {"template": await call.read(lambda tx: templates.get(tx, params.id))}
 
 
-async def versions(call: Invocation, params: ListVersions) -> Result:
-    """A page of what a template was, newest first."""
-    before = int(params.after) if params.after else None
-
-    async def read(tx: Transaction) -> list[TemplateVersion]:
-        await templates.get(tx, params.id)
-        return await templates.versions(tx, params.id, before, params.limit)
-
-    found = await call.read(read)
-    next_ = str(found[-1].version) if len(found) == params.limit else None
-    return {"versions": found, "count": len(found), "next": next_}
-
-
-async def version(call: Invocation, params: VersionOf) -> Result:
-    return {"version": await call.read(lambda tx: _version(tx, params.id, params.number))}
-
-
-async def diff(call: Invocation, params: Versions) -> Result:
-    """What differs between two versions, field by field."""
-
-    async def read(tx: Transaction) -> list[Change]:
-        before = await _version(tx, params.id, params.from_, "/from")
-        after = await _version(tx, params.id, params.to, "/to")
-        return difference(_fields(before), _fields(after))
-
-    return {"changes": await call.read(read)}
-
-
-async def _version(
-    tx: Transaction, id_: str, number: int, pointer: str = "/number"
-) -> TemplateVersion:
-    await templates.get(tx, id_)
-    try:
-        return await templates.version(tx, id_, number)
-    except NotFound:
-        raise NotFound(f"{pointer}: the template has no version {number}") from None
-
-
-def _fields(kept: TemplateVersion) -> dict[str, Any]:
-    return {
-        name: msgspec.to_builtins(getattr(kept, name)) for name in (*CONTENT, "status")
-    }
-
-
 # ── writing ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -240,18 +103,16 @@ async def create(call: Invocation, params: NewTemplate) -> Result:
         Conflict: the merchant has a template of this name.
     """
     made = Template(
-        id=params.id or uuid7(), merchant_id=call.merchant_id, name=params.name,
-        description=params.description, language=params.language, variables=[],
-        example_payload=params.example_payload, created_by=call.actor.key_id,
-        created_at=call.now, updated_at=call.now, **_content(params),
+        id=params.id or uuid7(), merchant_id=call.merchant_id, variables=[],
+        created_by=call.actor.key_id, created_at=call.now, updated_at=call.now, **columns(params),
     )  # fmt: skip
-    template = _checked(made)
+    template = checked(made)
     if params.variables is not None and {*params.variables} != {*template.variables}:
         message = f"these follow from the text, and are {template.variables}; leave them out"
         raise invalid(InvalidParams, "/variables", message)
 
     async def work(scope: WriteScope) -> Result:
-        await _check_references(scope.tx, template)
+        await _check_media(scope.tx, template)
         await _check_name(scope.tx, template)
         await templates.insert(scope.tx, template, scope.new_id)
         _record(call, scope, "template_created", template)
@@ -267,31 +128,11 @@ async def update(call: Invocation, params: UpdateTemplate) -> Result:
         InvalidParams, Conflict: see `create`.
         PreconditionFailed: it has another version than `If-Match` says.
     """
-    given = _given(params)
+    given = columns(params)
 
     async def work(scope: WriteScope) -> Result:
-        template = await templates.get(scope.tx, params.id)
-        return await _write(call, scope, template, _checked(structs.replace(template, **given)))
-
-    return await call.commit(work)
-
-
-async def restore(call: Invocation, params: VersionOf) -> Result:
-    """Write what a template was in a version as its next one; its status stays.
-
-    Raises:
-        Conflict: what it was breaks a rule of today, or its name belongs to another template.
-    """
-
-    async def work(scope: WriteScope) -> Result:
-        template = await templates.get(scope.tx, params.id)
-        kept = await _version(scope.tx, params.id, params.number)
-        old = structs.replace(template, **{name: getattr(kept, name) for name in CONTENT})
-        try:
-            return await _write(call, scope, template, _checked(old))
-        except InvalidParams as error:
-            message = f"version {params.number} cannot be restored: {error.message}"
-            raise Conflict(message, error.errors) from None
+        template = await read_to_change(call, scope, params.id)
+        return await write(call, scope, template, checked(structs.replace(template, **given)))
 
     return await call.commit(work)
 
@@ -304,12 +145,14 @@ async def activate(call: Invocation, params: ById) -> Result:
     """
 
     async def work(scope: WriteScope) -> Result:
-        template = await templates.get(scope.tx, params.id)
+        template = await read_to_change(call, scope, params.id)
+        if template.status == "active":
+            return await write(call, scope, template, template)
         try:
-            await _check_references(scope.tx, _checked(template), ready=True)
+            active = structs.replace(checked(template), status="active")
+            return await write(call, scope, template, active)
         except InvalidParams as error:
             raise Conflict(f"it cannot be sent: {error.message}", error.errors) from None
-        return await _set_status(call, scope, template, "active")
 
     return await call.commit(work)
 
@@ -318,8 +161,8 @@ async def archive(call: Invocation, params: ById) -> Result:
     """Let a template be sent no longer; it can be activated again."""
 
     async def work(scope: WriteScope) -> Result:
-        template = await templates.get(scope.tx, params.id)
-        return await _set_status(call, scope, template, "archived")
+        template = await read_to_change(call, scope, params.id)
+        return await write(call, scope, template, structs.replace(template, status="archived"))
 
     return await call.commit(work)
 
@@ -328,8 +171,7 @@ async def delete(call: Invocation, params: ById) -> Result:
     """Remove a template with all its versions."""
 
     async def work(scope: WriteScope) -> Result:
-        template = await templates.get(scope.tx, params.id)
-        call.check_version(template.version)
+        template = await read_to_change(call, scope, params.id)
         await templates.delete(scope.tx, template.id, template.version)
         _record(call, scope, "template_deleted", template)
         return {"id": template.id}
@@ -337,24 +179,30 @@ async def delete(call: Invocation, params: ById) -> Result:
     return await call.commit(work)
 
 
-async def _set_status(
-    call: Invocation, scope: WriteScope, template: Template, status: TemplateStatus
-) -> Result:
-    if template.status != status and template.status not in _REACHED_FROM[status]:
-        message = f"a template that is {template.status} does not become {status}"
-        raise Conflict(message)
-    return await _write(call, scope, template, structs.replace(template, status=status))
+async def read_to_change(call: Invocation, scope: WriteScope, id_: str) -> Template:
+    """A template in the version that the caller wants to change.
+
+    Raises:
+        storage.errors.NotFound: there is none.
+        PreconditionFailed: it has another version than `If-Match` says.
+    """
+    template = await templates.get(scope.tx, id_)
+    call.check_version(template.version)
+    return template
 
 
-async def _write(
+async def write(
     call: Invocation, scope: WriteScope, template: Template, changed: Template
 ) -> Result:
-    """Write a template as it is to be; nothing happens where it is that already."""
-    call.check_version(template.version)
-    if changed == template:
+    """Write a template as it is to be; nothing happens where it is that already.
+
+    Raises:
+        InvalidParams, Conflict: the media that it shows is not there, or its name is taken.
+    """
+    if not difference(msgspec.to_builtins(template), msgspec.to_builtins(changed)):
         return {"template": template}
-    if changed.media != template.media:
-        await _check_references(scope.tx, changed)
+    if (changed.media, changed.status) != (template.media, template.status):
+        await _check_media(scope.tx, changed)
     if changed.name != template.name:
         await _check_name(scope.tx, changed)
     changed = structs.replace(changed, updated_at=call.now)
@@ -375,95 +223,71 @@ def event_data(template: Template) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# ── checking ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def _content(said: TemplateContent) -> dict[str, Any]:
-    """What is said as the columns of a template."""
-    return {
-        "type": said.type,
-        "header": said.header or None,
-        "body": said.body or None,
-        "footer": said.footer or None,
-        "button_text": said.button_text or None,
-        "buttons": _as(list[Button], said.buttons),
-        "sections": _as(list[Section], said.sections),
-        "media": _as(TemplateMedia, said.media),
-    }
-
-
-_COLUMNS: dict[str, Any] = {
-    "buttons": list[Button], "sections": list[Section], "media": TemplateMedia,
-}  # fmt: skip
-
-
-def _given(params: UpdateTemplate) -> dict[str, Any]:
-    """The columns that an update names, as they are to be."""
-    given: dict[str, Any] = {}
-    for name in structs.asdict(params):
-        value = getattr(params, name)
-        if value is UNSET or name == "id":
-            continue
-        if name in _COLUMNS:
-            value = _as(_COLUMNS[name], value)
-        given[name] = "" if name == "description" and value is None else value
-        if name in ("header", "body", "footer", "button_text"):
-            given[name] = value or None
-    return given
-
-
-def _as(kind: Any, value: Any) -> Any:
-    """A part of a template as it is stored; None where it is empty."""
-    return msgspec.convert(msgspec.to_builtins(value), kind) if value else None
-
-
-def _checked(template: Template) -> Template:
-    """A template with its variables.
-
-    Raises:
-        InvalidParams: it breaks a rule; `errors` names every fault.
-    """
-    content = Content.of(template)
-    faults = [*check(content), *_payload_faults(template.example_payload)]
-    if faults:
-        raise _refusal(faults)
-    return structs.replace(template, variables=variables(content))
-
-
-def _payload_faults(payload: dict[str, Any] | None) -> list[FieldError]:
-    if payload is None:
-        return []
-    try:
-        size = len(encode_json(payload))
-    except ValueError as error:
-        return [FieldError("/example_payload", str(error))]
-    if size > PAYLOAD_CHARACTERS:
-        message = f"{size} characters of JSON are more than the {PAYLOAD_CHARACTERS} allowed"
-        return [FieldError("/example_payload", message)]
-    return []
-
-
-def _refusal(faults: list[FieldError]) -> HubError:
-    return InvalidParams("; ".join(f"{f.pointer}: {f.message}" for f in faults), tuple(faults))
-
-
 async def _check_name(tx: Transaction, template: Template) -> None:
     if await templates.has_name(tx, template.merchant_id, template.name):
         message = f"another template is called {template.name!r}; give this one its own name"
         raise invalid(Conflict, "/name", message)
 
 
-async def _check_references(tx: Transaction, template: Template, *, ready: bool = False) -> None:
-    """Check that the media that a template shows is there.
+async def _check_media(tx: Transaction, template: Template) -> None:
+    """Check that what a template shows is there, and whole where it is to be sent.
 
-    Args:
-        ready: whether it must be good enough to be sent.
+    Raises:
+        InvalidParams: it is not.
     """
-    if template.media is None or template.media.media_id is None:
+    if template.status == "archived" or template.media is None or template.media.media_id is None:
         return
     try:
         file = await media.get(tx, template.media.media_id)
     except NotFound:
         raise invalid(InvalidParams, "/media/media_id", "no media has this id") from None
-    if ready and file.status == "failed":
+    if template.status == "active" and file.status == "failed":
         raise invalid(InvalidParams, "/media/media_id", "this upload has failed; take another")
+
+
+# ── the table ────────────────────────────────────────────────────────────────────────────────────
+
+TABLE = "message_templates"
+COMMANDS = (
+    Command(
+        name="templates.list", http="GET /api/templates", roles=EVERYBODY,
+        summary="The templates of a merchant, by id",
+        params=ListTemplates, run=list_,
+        answer={"templates": list[Template], "count": int, "next": str | None},
+    ),
+    Command(
+        name="templates.get", http="GET /api/templates/{id}", roles=EVERYBODY,
+        summary="One template", params=ById, run=get, answer={"template": Template}, table=TABLE,
+    ),
+    Command(
+        name="templates.create", http="POST /api/templates", roles=OPERATORS,
+        summary="Make a template, a draft at first; its variables follow from its text",
+        params=NewTemplate, run=create, answer={"template": Template}, status=201,
+        message="The template is made. It is a draft until it is activated.",
+        events=("template_created",),
+    ),
+    Command(
+        name="templates.update", http="PATCH /api/templates/{id}", roles=OPERATORS,
+        summary="Change what is given of a template; null clears it",
+        params=UpdateTemplate, run=update, answer={"template": Template}, table=TABLE,
+        events=("template_updated",), versioned=True,
+    ),
+    Command(
+        name="templates.delete", http="DELETE /api/templates/{id}", roles=OPERATORS,
+        summary="Remove a template with all its versions",
+        params=ById, run=delete, answer={"id": str}, table=TABLE,
+        message="The template is deleted.", events=("template_deleted",), versioned=True,
+    ),
+    Command(
+        name="templates.activate", http="POST /api/templates/{id}/activate", roles=OPERATORS,
+        summary="Let a template be sent, if it breaks no rule",
+        params=ById, run=activate, answer={"template": Template}, table=TABLE,
+        message="The template is active.", events=("template_updated",), versioned=True,
+    ),
+    Command(
+        name="templates.archive", http="POST /api/templates/{id}/archive", roles=OPERATORS,
+        summary="Let a template be sent no longer; activating brings it back",
+        params=ById, run=archive, answer={"template": Template}, table=TABLE,
+        message="The template is archived.", events=("template_updated",), versioned=True,
+    ),
+)  # fmt: skip
