@@ -18,8 +18,8 @@ def shortened(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     end = limit - len(ELLIPSIS)
-    for at in range(end, max(end - _LONGEST, 0), -1):
-        if not _inside(text, at):
+    for at in range(end, max(end - _LONGEST, -1), -1):
+        if at == 0 or not _inside(text, at):
             end = at
             break
     return text[:end].rstrip() + ELLIPSIS
