@@ -26,7 +26,8 @@ Body = dict[str, Any]
 
 
 async def diffed(hub: LocalHub, id_: str, before: int, after: int) -> list[tuple[str, Any, Any]]:
-    answer = await ask(hub, "GET", f"/{id_}/diff", **{"from": before, "to": after})
+    pair: dict[str, Any] = {"from": before, "to": after}
+    answer = await ask(hub, "GET", f"/{id_}/diff", **pair)
     assert answer.status == 200, answer.body
     return [
         (change["field"], change["before"], change["after"]) for change in answer.json()["changes"]

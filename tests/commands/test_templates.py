@@ -29,7 +29,7 @@ SEEDED = ["order_confirmation", "payment_request", "order_status"]
 
 async def ask(
     hub: LocalHub, method: str, path: str = "", body: Body | None = None, who: str = "merchant",
-    /, headers: dict[str, str] | None = None, **query: object,
+    /, headers: dict[str, str] | None = None, **query: Any,
 ) -> Answer:  # fmt: skip
     return await rest(
         hub, method, PATH + path, body, key=hub.keys[who], query=query, headers=headers
@@ -221,7 +221,7 @@ async def test_a_list_by_type_and_status(local: LocalHub) -> None:
     assert everything.keys() == {"success", "templates", "count", "next", "epoch", "offset"}
     assert (everything["count"], everything["next"]) == (4, None)
 
-    async def names(**query: object) -> list[str]:
+    async def names(**query: Any) -> list[str]:
         answer = await ask(local, "GET", **query)
         assert answer.status == 200, answer.body
         return [template["name"] for template in answer.json()["templates"]]
