@@ -1,6 +1,16 @@
 """All commands, by the names under which `call` knows them."""
 
-from . import audit, browsers, health, keys, merchants, sessions
+from . import (
+    audit,
+    browsers,
+    health,
+    keys,
+    merchants,
+    previews,
+    sessions,
+    template_versions,
+    templates,
+)
 from .command import Command
 
 COMMANDS: dict[str, Command] = {
@@ -12,7 +22,10 @@ COMMANDS: dict[str, Command] = {
             *health.COMMANDS,
             *keys.COMMANDS,
             *merchants.COMMANDS,
+            *previews.COMMANDS,
             *sessions.COMMANDS,
+            *template_versions.COMMANDS,
+            *templates.COMMANDS,
         ),
         key=lambda command: command.name,
     )
