@@ -68,6 +68,7 @@ HALVES = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", HALVES)
 async def test_500_half_open_connections(door: Door, kind: str) -> None:
     octets, end = HALVES[kind]
@@ -80,6 +81,7 @@ async def test_500_half_open_connections(door: Door, kind: str) -> None:
     assert max(took) < 2
 
 
+@pytest.mark.alone
 async def test_100_slow_drips(door: Door) -> None:
     head = get("/echo", "X: " + "x" * 1000)
     begin = time.monotonic()
