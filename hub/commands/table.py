@@ -10,6 +10,7 @@ from . import (
     sessions,
     template_versions,
     templates,
+    webhooks,
 )
 from .command import Command
 
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Command] = {
             *sessions.COMMANDS,
             *template_versions.COMMANDS,
             *templates.COMMANDS,
+            *webhooks.COMMANDS,
         ),
         key=lambda command: command.name,
     )
