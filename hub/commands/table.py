@@ -1,6 +1,17 @@
 """All commands, by the names under which `call` knows them."""
 
-from . import audit, browsers, health, keys, merchants, sessions
+from . import (
+    audit,
+    browsers,
+    delivery_tasks,
+    health,
+    keys,
+    merchants,
+    orders,
+    payments,
+    products,
+    sessions,
+)
 from .command import Command
 
 COMMANDS: dict[str, Command] = {
@@ -9,9 +20,13 @@ COMMANDS: dict[str, Command] = {
         (
             *audit.COMMANDS,
             *browsers.COMMANDS,
+            *delivery_tasks.COMMANDS,
             *health.COMMANDS,
             *keys.COMMANDS,
             *merchants.COMMANDS,
+            *orders.COMMANDS,
+            *payments.COMMANDS,
+            *products.COMMANDS,
             *sessions.COMMANDS,
         ),
         key=lambda command: command.name,
