@@ -26,6 +26,9 @@ test('the time of a row is local, with the day when that is not today', () => {
     '21 Nov, 09:05:07',
   );
   assert.equal(format.rowTime('nonsense', now), '');
+  assert.equal(format.shortTime(new Date(2026, 10, 22, 9, 5, 7).toISOString(), now), '09:05');
+  assert.equal(format.shortTime(new Date(2026, 9, 1, 9, 5).toISOString(), now), '1 Oct, 09:05');
+  assert.equal(format.shortTime('nonsense', now), '');
 });
 
 test('distances in time', () => {
