@@ -7,11 +7,7 @@ from msgspec import UNSET, Meta, Struct, structs
 
 R = TypeVar("R", bound=Struct)
 
-# What follows the last character is looked at too: to Python, `$` is before a last newline as well.
-Name = Annotated[
-    str,
-    Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+(?![\x00-\x1f\x7f])$"),
-]
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
 """The name of a merchant, a key or a product: one line."""
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 Word = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
@@ -19,17 +15,13 @@ Word = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 RowId = Annotated[
     str,
     Meta(
-        min_length=36,
-        max_length=36,
-        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\\n)$",
         examples=["01993e5c-7a40-7000-8000-000000000000"],
     ),
 ]
 """The id of a new row that its maker chooses: a UUID in small letters (RFC 9562 section 4)."""
 After = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00]*$")]
 """Where a page goes on: the `next` of the page before; empty for the first."""
-
-
 Text = Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00]*$")]
 """Text of several lines."""
 MOST = 2**53 - 1

@@ -9,8 +9,11 @@ from . import (
     merchants,
     orders,
     payments,
+    previews,
     products,
     sessions,
+    template_versions,
+    templates,
 )
 from .command import Command
 
@@ -26,8 +29,11 @@ COMMANDS: dict[str, Command] = {
             *merchants.COMMANDS,
             *orders.COMMANDS,
             *payments.COMMANDS,
+            *previews.COMMANDS,
             *products.COMMANDS,
             *sessions.COMMANDS,
+            *template_versions.COMMANDS,
+            *templates.COMMANDS,
         ),
         key=lambda command: command.name,
     )

@@ -33,7 +33,7 @@ class Shop:
         who: str = "merchant",
         *,
         headers: Mapping[str, str] | None = None,
-        **query: object,
+        **query: Any,
     ) -> Answer:
         """One request below `/api`."""
         return await call(
@@ -50,7 +50,7 @@ class Shop:
         return found
 
     async def refused(
-        self, status: int, method: str, path: str, body: Body | None = None, **more: Any
+        self, status: int, method: str, path: str, body: Body | None = None, /, **more: Any
     ) -> list[str]:
         """The pointers of a request that is refused so."""
         answer = await self.ask(method, path, body, **more)

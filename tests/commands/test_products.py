@@ -79,7 +79,7 @@ async def test_lists_are_filtered_and_paged(shop: Shop) -> None:
         await shop.product(name=f"tea {n}", category="ab"[n % 2], is_active=n < 3) for n in range(5)
     ]
 
-    async def found(path: str = "/products", **query: object) -> list[Any]:
+    async def found(path: str = "/products", **query: Any) -> list[Any]:
         rows: list[Any] = []
         while True:
             answer = await shop.ask("GET", path, **query)
@@ -118,30 +118,26 @@ async def test_an_admin_names_the_merchant_or_the_row(shop: Shop) -> None:
     assert await shop.refused(422, "GET", "/products/search", q="a", who="admin") == [
         "/merchant_id"
     ]
-    query = {"q": "tea", "merchant_id": shop.hub.other_merchant}
-    found = await shop.done("GET", "/products/search", who="admin", **query)
+    found = await shop.done(
+        "GET", "/products/search", who="admin", q="tea", merchant_id=shop.hub.other_merchant
+    )
     assert [row["id"] for row in found["products"]] == [theirs["id"]]
     assert len((await shop.done("GET", "/products", who="admin"))["products"]) == 2
 
 
-@pytest.mark.parametrize(
-    ("change", "pointer"),
-    [
-        ({"name": ""}, "/name"), ({"name": "a\n"}, "/name"), ({"name": "x" * 121}, "/name"),
-        ({"price": -1}, "/price"), ({"price": 1.5}, "/price"), ({"price": 2**53}, "/price"),
-        ({"price": "1"}, "/price"), ({"price": None}, "/price"),
-        ({"currency": "usd"}, "/currency"), ({"currency": "USD\n"}, "/currency"),
-        ({"currency": "US"}, "/currency"), ({"stock": -1}, "/stock"),
-        ({"category": ""}, "/category"), ({"description": "a\0"}, "/description"),
-        ({"is_active": 1}, "/is_active"), ({"version": 7}, "/version"),
-    ],
-)  # fmt: skip
-@pytest.mark.sqlite_only
-async def test_what_does_not_fit_is_named(shop: Shop, change: Any, pointer: str) -> None:
-    body = {"name": "Tea", "price": 250, "currency": "USD", **change}
-    assert await shop.refused(422, "POST", "/products", body) == [pointer]
+async def test_what_does_not_fit_is_named(shop: Shop) -> None:
     product = await shop.product()
-    assert await shop.refused(422, "PATCH", f"/products/{product['id']}", change) == [pointer]
+    changes: list[tuple[str, list[Any]]] = [
+        ("name", ["", "a\n", "x" * 121]), ("price", [-1, 1.5, 2**53, "1", None]),
+        ("currency", ["usd", "USD\n", "US"]), ("stock", [-1]), ("category", [""]),
+        ("description", ["a\0"]), ("is_active", [1]), ("version", [7]),
+    ]  # fmt: skip
+    for name, values in changes:
+        for value in values:
+            body = {"name": "Tea", "price": 250, "currency": "USD", name: value}
+            assert await shop.refused(422, "POST", "/products", body) == [f"/{name}"]
+            path = f"/products/{product['id']}"
+            assert await shop.refused(422, "PATCH", path, {name: value}) == [f"/{name}"]
     assert (await shop.done("GET", "/products"))["products"] == [product]
 
 
