@@ -267,13 +267,17 @@ export class OrderBoard extends HTMLElement {
     const legal = place !== null && FOLLOWING[from].includes(place);
     this.#unlift();
     if (legal) this.#fire('move', { id, to: place });
-    else this.say(`${orderName({ id })} stays in ${statusName(from)}.`);
+    else this.#sayBack(id, from);
   }
 
   #putBack() {
     const { id, from } = this.#lifted;
     this.#unlift();
-    this.say(`${orderName({ id })} is back in ${statusName(from)}.`);
+    this.#sayBack(id, from);
+  }
+
+  #sayBack(id, status) {
+    this.say(`${orderName({ id })} is back in ${statusName(status)}.`);
   }
 
   #unlift() {

@@ -138,7 +138,9 @@ export class Collection {
     this.#begin();
     this.#list = list;
     this.#parts = new Map(
-      asked.map(([name, params]) => [name, { params, wanted: this.#options.page, next: null, loading: false }]),
+      asked.map(([name, params]) => {
+        return [name, { params, wanted: this.#options.page, next: null, loading: false }];
+      }),
     );
     this.#rows = new Rows(this.#options.key);
     this.store.set({ phase: 'loading', problem: '', at: null });

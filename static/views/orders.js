@@ -150,6 +150,7 @@ export function ordersView(context) {
       now,
     });
     const more = columns.some((column) => column.more) ? ', and more' : '';
+    hints.hidden = !movable || shown === 0;
     setText(count, shown ? `${counted(shown, 'order')}${more}` : '');
   };
   const draw = oncePerFrame(drawNow);

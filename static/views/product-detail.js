@@ -3,7 +3,7 @@
  */
 import { detailDrawer } from '../elements/detail-drawer.js';
 import { h, icon } from '../elements/dom.js';
-import { counted, fullTime, grouped, shortTime } from '../elements/format.js';
+import { fullTime, grouped, shortTime } from '../elements/format.js';
 import { money } from '../elements/money.js';
 import { statusPill } from '../elements/status-pill.js';
 import { Followed } from '../state/followed.js';
@@ -91,7 +91,7 @@ export function productDrawer(context, { close, edit, activate, remove, changed 
         'Changed',
         h('dd', {
           title: fullTime(product.updated_at),
-          text: `${shortTime(product.updated_at)}, ${counted(product.version, 'version')}`,
+          text: `${shortTime(product.updated_at)} · version ${grouped(product.version)}`,
         }),
       ],
       ['Id', h('dd', {}, h('code', { text: product.id }))],

@@ -62,7 +62,8 @@ export function productPictures({ hub, commands, toasts, may }, changed) {
     busy = true;
     try {
       await set(ids, primary);
-      const at = list.querySelector(`[data-media="${CSS.escape(focus.id)}"] [data-act="${focus.act}"]`);
+      const item = [...list.children].find(({ dataset }) => dataset.media === focus.id);
+      const at = item?.querySelector(`[data-act="${focus.act}"]`);
       (at && !at.disabled ? at : list.querySelector('button:enabled') ?? add).focus();
     } catch (error) {
       const detail = sentence(sentenceOf(error));
