@@ -32,8 +32,8 @@ export class PhonePreview extends HTMLElement {
       writeWhatsApp(element, value, missing);
       return element;
     };
-    const { type, header, footer, buttons = [], media } = content;
-    const body = content.body ?? media?.caption;
+    const { type, buttons = [], media } = content;
+    const { header, body, footer } = spoken(content);
     const asList = type === 'list' || buttons.length > BUTTONS;
     const opener = asList && text('span', 'bubble-choice', content.button_text ?? OPENER);
     opener?.prepend?.(icon('menu'));
@@ -91,6 +91,13 @@ export class PhonePreview extends HTMLElement {
       ),
     ];
   }
+}
+
+/** The texts of the bubble: only a message with choices has a header and a footer of its own. */
+function spoken({ type, header, body, footer, media }) {
+  if (type === 'buttons' || type === 'list') return { header, body, footer };
+  const text = [header, media?.caption ?? body, footer].filter(Boolean).join('\n\n');
+  return { header: '', body: text, footer: '' };
 }
 
 /** A foreign picture is not fetched: whose it is would hear of every preview. */

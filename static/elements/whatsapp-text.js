@@ -87,7 +87,8 @@ function placeholderAt(text, at) {
 /** @returns {number} where the mark at `at` is closed; -1: it is a sign like any other */
 function closing(text, at, open) {
   const sign = text[at];
-  if (isWord(before(text, at)) || isBlank(text[at + 1])) return -1;
+  const next = text[at + 1];
+  if (isWord(before(text, at)) || isBlank(next) || next === sign) return -1;
   if (at < open[sign]) return -1;
   let end = at + 1;
   for (; end < text.length && text[end] !== '\n'; end += 1) {

@@ -31,6 +31,8 @@ export function formatHash(path, query = {}) {
  * @property {HTMLElement[]} actions what stands in the bar above it
  * @property {(query: URLSearchParams) => void} update its address has changed
  * @property {() => void} leave
+ * @property {(path: string, query: URLSearchParams, go: () => void) => boolean} [holds] whether
+ *   going there would lose something: then it asks, and `go` is what follows from a yes
  */
 
 export class Router {
@@ -39,10 +41,14 @@ export class Router {
   #show;
   #moved;
   #path = '';
+  /** The address of what is shown. */
+  #hash = '';
   /** The query that each view had last. @type {Map<string, Record<string, string>>} */
   #queries = new Map();
   /** @type {View | null} */
   #view = null;
+  /** While what a view holds back is let go. */
+  #agreed = false;
   #listener = () => this.#follow();
 
   /**
@@ -92,14 +98,41 @@ export class Router {
     return formatHash(path, { ...this.#queries.get(path), merchant });
   }
 
+  /**
+   * Leaves what is shown for something that is no address, such as signing out: the view may ask.
+   * @param {() => void} go
+   */
+  depart(go) {
+    if (!this.#view?.holds?.('', new URLSearchParams(), go)) go();
+  }
+
+  /** @returns {boolean} whether the view keeps its address until the person has answered */
+  #held(hash, path, query) {
+    if (this.#agreed || hash === this.#hash) return false;
+    const go = () => {
+      this.#agreed = true;
+      history.replaceState(null, '', hash);
+      this.#follow();
+      this.#agreed = false;
+    };
+    if (!this.#view?.holds?.(path, query, go)) return false;
+    // The entry of the history stays, so that a yes finds it where it was meant to be.
+    history.replaceState(null, '', this.#hash);
+    this.#moved(this.#path, parseHash(this.#hash).query);
+    return true;
+  }
+
   #follow() {
-    const { path, query } = parseHash(location.hash);
+    const { hash } = location;
+    const { path, query } = parseHash(hash);
     const route = this.#routes[path];
     if (!route) {
       history.replaceState(null, '', formatHash(this.#fallback));
       this.#follow();
       return;
     }
+    if (this.#held(hash, path, query)) return;
+    this.#hash = hash;
     this.#queries.set(path, Object.fromEntries(query));
     const other = path !== this.#path;
     if (other) {

@@ -9,6 +9,7 @@ import { ordersView } from './orders.js';
 import { productsView } from './products.js';
 import { sessionsView } from './sessions.js';
 import { streamView } from './stream.js';
+import { templatesView } from './templates.js';
 
 /**
  * @typedef {object} Route
@@ -38,6 +39,14 @@ const ROUTES = {
     needs: 'products.list',
     live: true,
     open: productsView,
+  },
+  '/templates': {
+    title: 'Templates',
+    icon: 'templates',
+    group: 'Shop',
+    needs: 'templates.list',
+    live: true,
+    open: templatesView,
   },
   '/sessions': {
     title: 'Sessions',

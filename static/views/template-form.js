@@ -200,7 +200,7 @@ export function templateForm(context, changed) {
     into.dispatchEvent(new Event('input', { bubbles: true }));
   }
 
-  const visible = () => form.fields.filter(({ element: each }) => !each.closest('[hidden]'));
+  const visible = () => form.fields.filter(({ control }) => !control.closest('[hidden]'));
 
   return {
     element,
