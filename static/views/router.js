@@ -31,8 +31,9 @@ export function formatHash(path, query = {}) {
  * @property {HTMLElement[]} actions what stands in the bar above it
  * @property {(query: URLSearchParams) => void} update its address has changed
  * @property {() => void} leave
- * @property {(path: string, query: URLSearchParams, go: () => void) => boolean} [holds] whether
- *   going there would lose something: then it asks, and `go` is what follows from a yes
+ * @property {(path: string, query: URLSearchParams) => boolean} [holds] whether something would be
+ *   lost by going there
+ * @property {(go: () => void) => void} [ask] asks about that; `go` is what follows from a yes
  */
 
 export class Router {
@@ -47,8 +48,12 @@ export class Router {
   #queries = new Map();
   /** @type {View | null} */
   #view = null;
-  /** While what a view holds back is let go. */
-  #agreed = false;
+  /** The place of what is shown in the history: every entry is numbered. */
+  #at = 0;
+  /** The address that a view has held back, and lets go. */
+  #agreed = '';
+  /** What is asked as soon as the history is back where it was. @type {(() => void) | null} */
+  #question = null;
   #listener = () => this.#follow();
 
   /**
@@ -75,7 +80,7 @@ export class Router {
     window.removeEventListener('hashchange', this.#listener);
     this.#view?.leave();
     this.#view = null;
-    this.#path = '';
+    this.#path = this.#hash = '';
   }
 
   /**
@@ -84,8 +89,8 @@ export class Router {
    */
   adjust(changes) {
     const { path, query } = parseHash(location.hash);
-    history.replaceState(null, '', formatHash(path, { ...Object.fromEntries(query), ...changes }));
-    this.#follow();
+    rename(formatHash(path, { ...Object.fromEntries(query), ...changes }));
+    this.#follow(true);
   }
 
   /**
@@ -103,36 +108,54 @@ export class Router {
    * @param {() => void} go
    */
   depart(go) {
-    if (!this.#view?.holds?.('', new URLSearchParams(), go)) go();
+    if (this.#view?.holds?.('', new URLSearchParams())) this.#view.ask(go);
+    else go();
   }
 
-  /** @returns {boolean} whether the view keeps its address until the person has answered */
-  #held(hash, path, query) {
-    if (this.#agreed || hash === this.#hash) return false;
-    const go = () => {
-      this.#agreed = true;
-      history.replaceState(null, '', hash);
-      this.#follow();
-      this.#agreed = false;
-    };
-    if (!this.#view?.holds?.(path, query, go)) return false;
-    // The entry of the history stays, so that a yes finds it where it was meant to be.
-    history.replaceState(null, '', this.#hash);
-    this.#moved(this.#path, parseHash(this.#hash).query);
+  /**
+   * @param {boolean} renamed whether the entry of the history has another address, and is the same
+   * @returns {boolean} whether the view keeps its address until the person has answered
+   */
+  #held(hash, path, query, renamed) {
+    if (hash === this.#hash || hash === this.#agreed) return false;
+    if (!this.#view?.holds?.(path, query)) return false;
+    if (renamed) {
+      rename(this.#hash);
+      this.#moved(this.#path, parseHash(this.#hash).query);
+      this.#view.ask(() => {
+        this.#agreed = hash;
+        rename(hash);
+        this.#follow(true);
+      });
+      return true;
+    }
+    // An entry without a number was made by the way there; else it is a way back or forth.
+    const at = history.state?.at;
+    const steps = at === undefined ? 1 : at - this.#at;
+    this.#question = () =>
+      this.#view.ask(() => {
+        this.#agreed = hash;
+        if (at === undefined) location.hash = hash;
+        else history.go(steps);
+      });
+    history.go(-steps);
     return true;
   }
 
-  #follow() {
+  #follow(renamed = false) {
     const { hash } = location;
     const { path, query } = parseHash(hash);
     const route = this.#routes[path];
     if (!route) {
-      history.replaceState(null, '', formatHash(this.#fallback));
-      this.#follow();
+      rename(formatHash(this.#fallback));
+      this.#follow(true);
       return;
     }
-    if (this.#held(hash, path, query)) return;
+    if (this.#held(hash, path, query, renamed)) return;
     this.#hash = hash;
+    this.#agreed = '';
+    if (history.state?.at === undefined) history.replaceState({ at: this.#at + 1 }, '', hash);
+    this.#at = history.state.at;
     this.#queries.set(path, Object.fromEntries(query));
     const other = path !== this.#path;
     if (other) {
@@ -145,5 +168,13 @@ export class Router {
       this.#show(path, route.title, this.#view);
     }
     this.#view.update(query);
+    const question = this.#question;
+    this.#question = null;
+    question?.();
   }
+}
+
+/** Another address for the same entry of the history. @param {string} hash */
+function rename(hash) {
+  history.replaceState(history.state, '', hash);
 }

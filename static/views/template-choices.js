@@ -214,7 +214,7 @@ export function sectionsEditor(host) {
     const { sections } = host.draft();
     const pointer = `/sections/${at}`;
     const title = fields.line({
-      label: sections.length > 1 ? 'Title' : 'Title (optional)',
+      label: sections.length > 1 ? 'Title of the section' : 'Title of the section (optional)',
       pointer: `${pointer}/title`,
       item,
       member: 'title',

@@ -312,7 +312,6 @@ export function templateEditor(context, { written, created, removed, back }) {
     await commands.run('templates.delete', { id: gone }, { ifMatch: version });
     stop();
     base = null;
-    id = '';
     removed(gone);
     toasts.say(`${name} was deleted`);
   }
@@ -378,12 +377,13 @@ export function templateEditor(context, { written, created, removed, back }) {
         newId = uuid7();
         form.load(draftOf(), { fresh: true });
         ask(true);
+        draw();
         form.focus();
       } else {
         follow();
+        draw();
         title.focus();
       }
-      draw();
     },
     dirty,
     /** Asks whether what is not saved may be lost. @param {() => void} go */

@@ -152,12 +152,11 @@ export function templatesView(context) {
   return {
     element,
     actions: creatable ? [create] : [],
-    holds(path, query, go) {
+    holds(path, query) {
       const same = path === '/templates' && (query.get('template') ?? '') === opened;
-      if ((same && !foreign(query.get('merchant'))) || !editor.dirty()) return false;
-      editor.ask(go);
-      return true;
+      return editor.dirty() && (!same || foreign(query.get('merchant')));
     },
+    ask: (go) => editor.ask(go),
     update(query) {
       filter = {
         find: query.get('find') ?? '',
