@@ -42,7 +42,7 @@ def convert(
         raise InvalidParams(f"The template cannot be sent. {faults}", tuple(filled.errors))
     content = filled.content
     plan = layout(content)
-    warnings = plan.warnings
+    warnings = plan.warnings if format_ in ("cloud", "baileys", "baileys_native") else []
     if content.type == "text":
         message = _text(content, format_, to, warnings)
     elif content.media is not None:
@@ -83,7 +83,7 @@ def _media(content: Content, file: File, format_: Format, to: str, warnings: lis
     assert content.media is not None
     kind = content.media.type
     caption = content.joined()
-    if content.header is not None or content.footer is not None:
+    if format_ != "text" and (content.header is not None or content.footer is not None):
         warnings.append(
             f"A message with a {kind} has no header or footer: they are in its caption."
         )
