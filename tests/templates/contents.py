@@ -121,6 +121,10 @@ bad_values: st.SearchStrategy[Any] = (
 complete: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     dict.fromkeys(NAMES, good_values)
 )
+spoken: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    dict.fromkeys(NAMES, good_values.filter(lambda value: str(value).replace(".", "").strip()))
+)
+"""Values that leave no text empty and lead no address elsewhere."""
 any_values: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
     st.sampled_from([*NAMES, "unused"]), good_values | bad_values
 )
