@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hub.protocol.errors import InvalidParams
 from hub.templates.content import Content
-from hub.templates.filling import fill, variables
+from hub.templates.filling import Filled, fill, variables
 from hub.whatsapp.convert import convert
 from hub.whatsapp.messages import Converted, Format, MediaSource
 from hub.whatsapp.replies import parse
@@ -23,11 +23,15 @@ formats = st.sampled_from(FORMATS)
 FILE = MediaSource(data_base64="AA==")
 
 
-def sent(content: Content, values: dict[str, Any], format_: Format) -> Converted:
-    """A message whose long texts are cut, so that hardly any values are refused."""
+def filled_and_cut(content: Content, values: dict[str, Any]) -> Filled:
+    """A content whose long texts are cut, so that hardly any values are refused."""
     filled = fill(content, values, truncate=True)
     assume(not filled.errors)
-    return convert(filled, format_, "1", FILE)
+    return filled
+
+
+def sent(content: Content, values: dict[str, Any], format_: Format) -> Converted:
+    return convert(filled_and_cut(content, values), format_, "1", FILE)
 
 
 def shape(value: Any) -> Any:
@@ -193,7 +197,9 @@ def test_a_preview_shows_every_placeholder(content: Content, format_: Format) ->
     filled = fill(content, {}, strict=False)
     assert filled.errors == []
     shown = json.dumps(convert(filled, format_, "1", FILE).message)
-    # What opens a list stands in no numbered text, and in no message with buttons.
-    unopened = set(variables(Content(type="text", body=content.button_text or "x")))
-    for name in set(filled.missing) - unopened:
+    # What opens a list stands in no numbered text and in no message with buttons, and an address
+    # not beside the file itself.
+    address = content.media and content.media.url
+    unshown = Content(type="text", body=f"{content.button_text} {address}")
+    for name in set(filled.missing) - set(variables(unshown)):
         assert "{{" + name + "}}" in shown
