@@ -88,10 +88,12 @@ def fill(
 class _Field:
     """A text of a template, cut at its placeholders."""
 
-    __slots__ = ("names", "parts", "text")
+    __slots__ = ("address", "limit", "names", "parts", "text")
 
     def __init__(self, text: Text) -> None:
         self.text = text
+        self.limit = text.limit
+        self.address = text.address
         self.parts = split(text.text)
         self.names = self.parts[1::2]
 
@@ -99,7 +101,7 @@ class _Field:
         if not self.names:
             return self.text.text
         parts = self.parts.copy()
-        if self.text.address:
+        if self.address:
             parts[1::2] = [
                 known[name] if name in visible else quote(known[name], safe="")
                 for name in self.names
@@ -178,14 +180,16 @@ def _faults(
 ) -> Iterator[FieldError]:
     fits = True
     for field, text in zip(plan.fields, filled, strict=True):
-        _, what, _, limit, address = field.text
-        if len(text) > limit and (length := len(text) - field.visible(visible)) > limit:
-            fits = False
-            yield too_long(field.text.pointer, what, length, limit)
+        if len(text) > (limit := field.limit):
+            if (length := len(text) - field.visible(visible)) > limit:
+                fits = False
+                yield too_long(field.text.pointer, field.text.what, length, limit)
         elif not text or text.isspace():
-            yield FieldError(field.text.pointer, f"{what} must not be empty")
-        elif address and climbing(text):
-            yield FieldError(field.text.pointer, f"{what} must not have a segment . or ..")
+            yield FieldError(field.text.pointer, f"{field.text.what} must not be empty")
+        elif field.address and climbing(text):
+            yield FieldError(
+                field.text.pointer, f"{field.text.what} must not have a segment . or .."
+            )
     if fits and (main := plan.main) is not None:
         text_ = plan.fields[main].text
         length = _joined_length(plan, filled, visible)
