@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from hub.api import answers
 from hub.api.entrance import Entrance
 from hub.api.routes import ROUTES
-from hub.commands.methods import dispatcher
+from hub.commands.invoke import calls
 from hub.protocol.errors import HubError
 from hub.services import Services
 from storage.errors import Unavailable
@@ -50,7 +50,7 @@ def make_app(services: Services, example: str) -> Starlette:
             ),
         ],
     )
-    services.gateway.commands = dispatcher(services)
+    services.gateway.commands = calls(services)
     app.state.services = services
     app.state.example = example
     # A trailing slash is another path, not a redirect that drops a POST's body.

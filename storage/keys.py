@@ -36,7 +36,7 @@ async def get(tx: Transaction, id_: str) -> ApiKey:
         (*params, id_),
     )
     if not rows:
-        raise NotFound(f"no key has the id {id_!r}")
+        raise NotFound("no key has this id")
     return ApiKey(*rows[0])
 
 

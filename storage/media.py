@@ -31,7 +31,7 @@ async def delete(tx: Transaction, id_: str, version: int | None = None) -> None:
 async def by_hash(tx: Transaction, hash_: str) -> MediaFile:
     """The bound merchant's file with this SHA-256, hexadecimal; raises NotFound."""
     where, params = of_one(tx)
-    return await _MEDIA.one(tx, f"{where} AND hash = ?", (*params, hash_), f"hash {hash_!r}")
+    return await _MEDIA.one(tx, f"{where} AND hash = ?", (*params, hash_), f"the hash {hash_!r}")
 
 
 async def page(

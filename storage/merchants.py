@@ -40,7 +40,7 @@ async def get(tx: Transaction, id_: str) -> Merchant:
         (*params, id_),
     )
     if not rows:
-        raise NotFound(f"no merchant has the id {id_!r}")
+        raise NotFound("no merchant has this id")
     return Merchant(*rows[0])
 
 

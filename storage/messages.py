@@ -34,7 +34,7 @@ async def by_provider_id(tx: Transaction, provider_id: str) -> Message:
         tx,
         f"{where} AND provider_id = ?",
         (*params, provider_id),
-        f"provider's id {provider_id!r}",
+        f"the provider's id {provider_id!r}",
     )
 
 

@@ -103,13 +103,13 @@ class Table(Generic[R]):
         """
         found = await self.select(tx, rest, params)
         if not found:
-            raise NotFound(f"no {self._noun} has the {what}")
+            raise NotFound(f"no {self._noun} has {what}")
         return found[0]
 
     async def get(self, tx: Transaction, id_: str) -> R:
         """Raises: NotFound."""
         where, params = scoped(tx)
-        return await self.one(tx, f"{where} AND id = ?", (*params, id_), f"id {id_!r}")
+        return await self.one(tx, f"{where} AND id = ?", (*params, id_), "this id")
 
     async def page(
         self,
@@ -215,7 +215,7 @@ class Table(Generic[R]):
             (*params, id_),
         )
         if not rows:
-            raise NotFound(f"no {self._noun} has the id {id_!r}")
+            raise NotFound(f"no {self._noun} has this id")
         raise Stale(f"the {self._noun} {id_!r} has version {rows[0][0]}, not {version}")
 
 

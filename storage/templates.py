@@ -19,7 +19,7 @@ async def get(tx: Transaction, id_: str) -> Template:
 async def by_name(tx: Transaction, name: str) -> Template:
     """The bound merchant's template of this name; raises NotFound."""
     where, params = of_one(tx)
-    return await _TEMPLATES.one(tx, f"{where} AND name = ?", (*params, name), f"name {name!r}")
+    return await _TEMPLATES.one(tx, f"{where} AND name = ?", (*params, name), f"the name {name!r}")
 
 
 async def has_name(tx: Transaction, merchant_id: str, name: str) -> bool:
@@ -106,7 +106,7 @@ async def version(tx: Transaction, template_id: str, number: int) -> TemplateVer
         tx,
         f"{where} AND template_id = ? AND version = ?",
         (*params, template_id, number),
-        f"number {number}",
+        f"the number {number}",
     )
 
 

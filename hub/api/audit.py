@@ -5,17 +5,19 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.auth import Principal
 from hub.commands import audit
-from hub.commands.audit import AuditQuestion, AuditRecord
-from hub.commands.params import Limit, ListAudit
+from hub.commands.audit import AuditQuestion, AuditRecord, ListAudit
+from hub.commands.invoke import admit, invoke
+from hub.commands.params import Limit
+from hub.commands.table import COMMANDS
 from hub.protocol.errors import InvalidParams, invalid
 
-from .answers import json
+from .commands import answer
 from .exports import ExportResponse, check_can_be_cut, csv_line
 from .requests import principal_of, query_of, services_of, still_good
 from .streams import preferred
@@ -41,27 +43,20 @@ class AuditQuery(ListAudit, forbid_unknown_fields=True):
     format: Literal["json", "csv", "ndjson"] | None = None
 
 
-class Audit(Struct):
-    success: bool
-    audit: list[AuditRecord]
-    count: int
-    next: str | None
-    epoch: str
-    offset: int
-
-
 async def read(request: Request) -> Response:
     """GET: a page of the matching rows, newest first, or all of them as a file."""
     principal = await principal_of(request)
     services = services_of(request)
     query = query_of(request, AuditQuery)
-    asked = audit.question(principal, query)
+    command = COMMANDS["audit.list"]
     file = query.format or preferred(request, _FILES) or "json"
     if file != "json":
+        principal = await admit(services, principal, command, query)
+        asked = audit.question(principal, query)
         return await _export(request, principal, asked, query, _EXPORTS[file])
-    offset = services.log.end
-    found, next_ = await audit.page(services, principal, asked, query.after, query.limit or _PAGE)
-    return json(Audit(True, found, len(found), next_, services.log.epoch, offset))
+    page = structs.replace(query, limit=query.limit or _PAGE)
+    result, offset = await invoke(services, principal, command, page)
+    return answer(request, command, result, services.log.epoch, offset)
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────

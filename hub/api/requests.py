@@ -30,6 +30,7 @@ from .entrance import note_quota
 
 T = TypeVar("T")
 QuotaName = Literal["rest", "entrance", "streams"]
+"""Of the limits in `hub.quotas`."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -143,8 +144,11 @@ def require_own_origin(request: Request) -> None:
         )
 
 
-async def json_body(request: Request) -> Any:
+async def json_body(request: Request, *, optional: bool = False) -> Any:
     """The body as decoded JSON.
+
+    Args:
+        optional: whether no body stands for an empty object.
 
     Raises:
         BadFrame: it is not JSON.
@@ -160,6 +164,8 @@ async def json_body(request: Request) -> Any:
         # A body may take its time, and the key behind it be revoked meanwhile.
         await still_good(request)
     if not body:
+        if optional:
+            return {}
         raise BadFrame("the body is empty; send JSON")
     return codec.decode_json(bytes(body))
 

@@ -1,17 +1,39 @@
-"""Every route of the HTTP door, in one table."""
-
-from collections.abc import Awaitable, Callable
+"""Every route of the HTTP door: those of the commands, and those with a door of their own."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from . import audit, events, health, keys, merchants, metrics, pages, session, sessions
+from hub.commands.table import COMMANDS
 
-Handler = Callable[[Request], Awaitable[Response]]
+from . import audit, commands, events, health, metrics, pages, session
+from .commands import Handler
+
+OWN: dict[str, dict[str, Handler]] = {
+    "/": {"GET": pages.dashboard},
+    "/healthz": {"GET": health.alive},
+    "/readyz": {"GET": health.ready},
+    "/health": {"GET": health.show},
+    "/api/health": {"GET": health.show},
+    "/metrics": {"GET": metrics.show},
+    "/api/session": {"GET": session.show, "POST": session.sign_in, "DELETE": session.sign_out},
+    "/api/events": {"GET": events.read, "POST": events.publish},
+    "/api/audit": {"GET": audit.read},
+}
+"""Routes that say or are told more than a command; they come before it."""
 
 
-def _resource(path: str, **handlers: Handler) -> Route:
+def _paths() -> dict[str, dict[str, Handler]]:
+    """Every path with what answers each of its methods."""
+    paths = {path: dict(handlers) for path, handlers in OWN.items()}
+    for command in COMMANDS.values():
+        if command.http is not None:
+            method, _, path = command.http.partition(" ")
+            paths.setdefault(path, {}).setdefault(method, commands.handler(command))
+    return paths
+
+
+def _resource(path: str, handlers: dict[str, Handler]) -> Route:
     """One path with a handler for each method, so that a 405 names all of them in `Allow`."""
 
     async def dispatch(request: Request) -> Response:
@@ -21,21 +43,10 @@ def _resource(path: str, **handlers: Handler) -> Route:
 
 
 ROUTES: list[BaseRoute] = [
-    _resource("/", GET=pages.dashboard),
-    _resource("/healthz", GET=health.alive),
-    _resource("/readyz", GET=health.ready),
-    _resource("/health", GET=health.show),
-    _resource("/api/health", GET=health.show),
-    _resource("/metrics", GET=metrics.show),
-    _resource("/api/session", GET=session.show, POST=session.sign_in, DELETE=session.sign_out),
-    _resource("/api/events", GET=events.read, POST=events.publish),
-    _resource("/api/merchants", GET=merchants.list_, POST=merchants.create),
-    _resource("/api/merchants/{id}", GET=merchants.get),
-    _resource("/api/keys", GET=keys.list_, POST=keys.create),
-    _resource("/api/keys/{id}", DELETE=keys.revoke),
-    _resource("/api/audit", GET=audit.read),
-    _resource("/api/sessions", GET=sessions.list_),
-    _resource("/api/sessions/{id}", DELETE=sessions.disconnect),
-    _resource("/api/tickets", POST=sessions.issue_ticket),
+    # A path without a variable comes before one that would take its last word for an id.
+    *(
+        _resource(path, handlers)
+        for path, handlers in sorted(_paths().items(), key=lambda item: item[0].count("{"))
+    ),
     Mount("/static", pages.StaticPages()),
 ]

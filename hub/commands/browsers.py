@@ -5,8 +5,12 @@ from hub.protocol.errors import InvalidParams
 from hub.protocol.times import format_ms
 from hub.services import Services
 from hub.stream.waiting import WriteScope
+from hub.tickets import TICKET_SECONDS
 from hub.tokens import new_browser, token_hash
 from storage import keys
+
+from .command import EVERYBODY, Command, Invocation, Result
+from .params import Nothing
 
 
 async def sign_in(services: Services, principal: Principal) -> tuple[str, Principal]:
@@ -52,6 +56,21 @@ async def sign_out(services: Services, actor: Principal) -> None:
     services.gateway.connections.close_browser(browser)
 
 
-def issue_ticket(services: Services, actor: Principal) -> str:
-    """Make a ticket: good once within 30 s, for whatever the actor may do."""
-    return services.authenticator.issue_ticket(actor.behind)
+async def issue_ticket(call: Invocation, params: Nothing) -> Result:
+    """Make a ticket: good once within 30 s, for whatever the actor may do.
+
+    Asked again with the same idempotency key it makes another: a ticket whose answer was lost
+    ends by itself.
+    """
+    ticket = call.services.authenticator.issue_ticket(call.actor.behind)
+    return {"ticket": ticket, "expires_in": TICKET_SECONDS}
+
+
+COMMANDS = (
+    Command(
+        name="tickets.create", http="POST /api/tickets", roles=EVERYBODY,
+        summary="A ticket for `/ws?token=`, for server-sent events, or for signing a browser in",
+        params=Nothing, run=issue_ticket, answer={"ticket": str, "expires_in": int},
+        quota="entrance",
+    ),
+)  # fmt: skip

@@ -8,11 +8,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from hub.probes import Check
 from hub.protocol.times import format_ms
 from hub.services import Services
+
+from .command import EVERYBODY, Command, Invocation, Result
+from .params import Nothing
 
 Status = Literal["ready", "unavailable", "draining"]
 
@@ -196,3 +200,17 @@ def _resident_bytes() -> int:
 def _open_files() -> int:
     """How many files are open. Linux since 6.2 has counted them already (proc(5), /proc/pid/fd)."""
     return os.stat("/dev/fd").st_size or len(os.listdir("/dev/fd"))
+
+
+async def _show(call: Invocation, params: Nothing) -> Result:
+    return msgspec.structs.asdict(await show(call.services))
+
+
+COMMANDS = (
+    Command(
+        name="health.show", http=None, roles=EVERYBODY,
+        summary="How the hub is; GET /health says the same",
+        params=Nothing, run=_show,
+        answer={field.name: field.type for field in msgspec.structs.fields(Health)},
+    ),
+)  # fmt: skip

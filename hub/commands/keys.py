@@ -1,115 +1,99 @@
 """Keys: an admin manages all of them, a merchant's key those of its merchant."""
 
-import time
+from msgspec import Struct
 
 from hub.auth import Principal
 from hub.protocol.drafts import Origin
-from hub.protocol.errors import Forbidden, InvalidParams, NotFound, invalid
+from hub.protocol.errors import Forbidden, InvalidParams, invalid
 from hub.protocol.ids import uuid7
-from hub.protocol.times import format_ms, normalize, parse_ms
+from hub.protocol.times import normalize, parse_ms
 from hub.services import Services
 from hub.stream.waiting import WriteScope
 from hub.tokens import Role, new_token, token_hash, visible_prefix
-from storage import errors, keys
-from storage.database import Transaction
+from storage import keys
 from storage.records import ApiKey
 
+from .command import OPERATORS, Command, Invocation, Result
+from .params import ById, ListOf, Name, Word, next_of
 
-async def create(
-    services: Services,
-    actor: Principal,
-    role: Role,
-    name: str,
-    merchant_id: str | None,
-    expires_at: str | None,
-) -> tuple[ApiKey, str, int]:
-    """Make a key: the key, its secret (shown once), and the log's offset after it.
+
+class NewKey(Struct, forbid_unknown_fields=True):
+    """`merchant_id` is an admin's to say; `expires_at` is RFC 3339."""
+
+    role: Role
+    name: Name
+    merchant_id: Word | None = None
+    expires_at: str | None = None
+
+
+async def create(call: Invocation, params: NewKey) -> Result:
+    """Make a key; its secret is in this answer and nowhere else, not even in that of a repeat.
 
     Raises:
         Forbidden: the actor may not make this key.
         InvalidParams: the merchant does not fit the role, or the expiry is past.
     """
-    merchant_id = _merchant_for(services, actor, role, merchant_id)
-    now_ms = time.time_ns() // 1_000_000
+    actor, expires_at = call.actor, params.expires_at
+    merchant_id = _merchant_for(call.services, actor, params.role, params.merchant_id)
     if expires_at is not None:
         try:
             expires_at = normalize(expires_at)
         except ValueError as error:
             raise invalid(InvalidParams, "/expires_at", str(error)) from None
-        if parse_ms(expires_at) <= now_ms:
+        if parse_ms(expires_at) <= call.now_ms:
             raise invalid(InvalidParams, "/expires_at", "this time is past")
     if actor.expires_ms is not None and (
         expires_at is None or parse_ms(expires_at) > actor.expires_ms
     ):
         message = f"a key that expires makes none that outlive it: {actor.expires_at} at the latest"
         raise invalid(InvalidParams, "/expires_at", message)
-    token = new_token(role)
+    token = new_token(params.role)
     key = ApiKey(
-        id=uuid7(), merchant_id=merchant_id, role=role, name=name, prefix=visible_prefix(token),
-        version=1, created_at=format_ms(now_ms), expires_at=expires_at, revoked_at=None,
+        id=uuid7(), merchant_id=merchant_id, role=params.role, name=params.name,
+        prefix=visible_prefix(token), version=1, created_at=call.now, expires_at=expires_at,
+        revoked_at=None,
     )  # fmt: skip
 
-    async def work(scope: WriteScope) -> None:
+    async def work(scope: WriteScope) -> Result:
         await keys.insert(scope.tx, key, token_hash(token))
         _record(scope, "key_created", key, actor)
+        return {"key": key}
 
-    committed = await services.log.commit(work, actor.scope())
-    return key, token, committed.offset
-
-
-async def list_(
-    services: Services, actor: Principal, merchant_id: str | None, after: str, limit: int
-) -> list[ApiKey]:
-    """A page of keys by id, revoked ones included.
-
-    Raises:
-        Forbidden: the actor may not see these keys.
-    """
-    _check_manages(actor)
-    if actor.merchant_id is not None and merchant_id not in (None, actor.merchant_id):
-        raise Forbidden("a merchant's key sees the keys of its own merchant")
-
-    async def read(tx: Transaction) -> list[ApiKey]:
-        return await keys.page(tx, after, limit)
-
-    return await services.database.read(read, actor.scope(merchant_id))
+    result = await call.commit(work)
+    first = result["key"].id == key.id
+    return {**result, "token": token if first else None}
 
 
-async def revoke(services: Services, actor: Principal, id_: str) -> tuple[ApiKey, int]:
+async def list_(call: Invocation, params: ListOf) -> Result:
+    """A page of the keys that the actor manages by id, revoked ones included."""
+    found = await call.read(lambda tx: keys.page(tx, params.after, params.limit))
+    return {"keys": found, "count": len(found), "next": next_of(found, params.limit)}
+
+
+async def revoke(call: Invocation, params: ById) -> Result:
     """Revoke a key and close every connection that it made; revoking twice changes nothing.
 
     Raises:
-        NotFound: there is no such key, or it is another merchant's.
+        storage.errors.NotFound: there is no such key, or it is another merchant's.
     """
-    _check_manages(actor)
-    now = format_ms(time.time_ns() // 1_000_000)
 
-    async def work(scope: WriteScope) -> ApiKey:
-        key = await keys.get(scope.tx, id_)
-        if await keys.revoke(scope.tx, id_, now):
-            key = await keys.get(scope.tx, id_)
-            _record(scope, "key_revoked", key, actor)
-        return key
+    async def work(scope: WriteScope) -> Result:
+        key = await keys.get(scope.tx, params.id)
+        if await keys.revoke(scope.tx, params.id, call.now):
+            key = await keys.get(scope.tx, params.id)
+            _record(scope, "key_revoked", key, call.actor)
+        return {"key": key}
 
-    try:
-        committed = await services.log.commit(work, actor.scope())
-    except errors.NotFound:
-        raise NotFound("no key has this id") from None
-    services.authenticator.forget(id_)
-    services.gateway.connections.close_key(id_)
-    return committed.result, committed.offset
-
-
-def _check_manages(actor: Principal) -> None:
-    if actor.role not in ("admin", "merchant"):
-        raise Forbidden(f"a {actor.role}'s key does not manage keys")
+    result = await call.commit(work)
+    call.services.authenticator.forget(params.id)
+    call.services.gateway.connections.close_key(params.id)
+    return result
 
 
 def _merchant_for(
     services: Services, actor: Principal, role: Role, asked: str | None
 ) -> str | None:
     """The merchant of a new key, None for an admin's."""
-    _check_manages(actor)
     if role == "admin":
         if actor.role != "admin":
             raise Forbidden("only an admin's key makes admin keys")
@@ -135,3 +119,26 @@ def _record(scope: WriteScope, type_: str, key: ApiKey, actor: Principal) -> Non
         "version": key.version, "expiresAt": key.expires_at,
     }  # fmt: skip
     scope.record(Origin(key.merchant_id, actor.source), type_, data, f"key/{key.id}")
+
+
+COMMANDS = (
+    Command(
+        name="keys.list", http="GET /api/keys", roles=OPERATORS,
+        summary="The keys that the caller manages, revoked ones included, without their secrets",
+        params=ListOf, run=list_,
+        answer={"keys": list[ApiKey], "count": int, "next": str | None},
+    ),
+    Command(
+        name="keys.create", http="POST /api/keys", roles=OPERATORS,
+        summary="Make a key; `token` is its secret, which is not stored and not shown again: a "
+        "repeat by the same idempotency key has null there",
+        params=NewKey, run=create, answer={"key": ApiKey, "token": str | None}, status=201,
+        events=("key_created",),
+    ),
+    Command(
+        name="keys.revoke", http="DELETE /api/keys/{id}", roles=OPERATORS,
+        summary="Revoke a key and close its connections",
+        params=ById, run=revoke, answer={"key": ApiKey},
+        message="The key is revoked and its connections are closed.", events=("key_revoked",),
+    ),
+)  # fmt: skip

@@ -1,61 +1,83 @@
 """Merchants: made by admins, read by whoever belongs to one."""
 
-import time
+from msgspec import Struct
 
-from hub.auth import Principal
 from hub.protocol.drafts import Origin
-from hub.protocol.errors import Forbidden, NotFound
+from hub.protocol.errors import Forbidden
 from hub.protocol.ids import uuid7
-from hub.protocol.times import format_ms
-from hub.services import Services
 from hub.stream.waiting import WriteScope
-from storage import errors, merchants
-from storage.database import Transaction
+from storage import merchants
 from storage.records import Merchant
 
+from .command import ADMINS, EVERYBODY, Command, Invocation, Result
+from .params import After, ById, Limit, Name, RowId, next_of
+from .templates import event_data
 
-async def create(services: Services, actor: Principal, name: str) -> tuple[Merchant, int]:
-    """Make a merchant with its default templates; it and the log's offset after them.
+
+class ListMerchants(Struct, forbid_unknown_fields=True):
+    """`after` is the `next` of the page before."""
+
+    after: After = ""
+    limit: Limit = 100
+
+
+class NewMerchant(Struct, forbid_unknown_fields=True):
+    name: Name
+    id: RowId | None = None
+
+
+async def create(call: Invocation, params: NewMerchant) -> Result:
+    """Make a merchant with its default templates.
 
     Raises:
-        Forbidden: the actor is not an admin.
+        Forbidden: the connection is narrowed to one merchant.
     """
-    if actor.role != "admin":
-        raise Forbidden("only an admin's key makes merchants")
-    id_, now = uuid7(), format_ms(time.time_ns() // 1_000_000)
+    if call.actor.merchant_id is not None:
+        raise Forbidden("this connection works for one merchant alone; it makes no other")
+    id_ = params.id or uuid7()
 
-    async def work(scope: WriteScope) -> Merchant:
-        merchant, seeded = await merchants.insert(scope.tx, id_, name, now, scope.new_id)
-        origin = Origin(id_, actor.source)
+    async def work(scope: WriteScope) -> Result:
+        merchant, seeded = await merchants.insert(
+            scope.tx, id_, params.name, call.now, scope.new_id
+        )
+        origin = Origin(id_, call.actor.source)
         for template in seeded:
-            data = {
-                "templateId": template.id, "name": template.name, "type": template.type,
-                "status": template.status, "version": template.version,
-            }  # fmt: skip
-            scope.record(origin, "template_created", data, f"template/{template.id}")
-        return merchant
+            scope.record(
+                origin, "template_created", event_data(template), f"template/{template.id}"
+            )
+        return {"merchant": merchant}
 
-    committed = await services.log.commit(work, actor.scope())
-    services.merchants.add(id_)
-    return committed.result, committed.offset
+    result = await call.commit(work)
+    call.services.merchants.add(result["merchant"].id)
+    return result
 
 
-async def list_(services: Services, actor: Principal, after: str, limit: int) -> list[Merchant]:
+async def list_(call: Invocation, params: ListMerchants) -> Result:
     """A page of merchants by id: all for an admin, their own for everyone else."""
-
-    async def read(tx: Transaction) -> list[Merchant]:
-        return await merchants.page(tx, after, limit)
-
-    return await services.database.read(read, actor.scope())
+    found = await call.read(lambda tx: merchants.page(tx, params.after, params.limit))
+    return {"merchants": found, "count": len(found), "next": next_of(found, params.limit)}
 
 
-async def get(services: Services, actor: Principal, id_: str) -> Merchant:
-    """One merchant.
+async def get(call: Invocation, params: ById) -> Result:
+    """One merchant."""
+    return {"merchant": await call.read(lambda tx: merchants.get(tx, params.id))}
 
-    Raises:
-        NotFound: there is none with this id, or it is another's.
-    """
-    try:
-        return await services.database.read(lambda tx: merchants.get(tx, id_), actor.scope())
-    except errors.NotFound:
-        raise NotFound("no merchant has this id") from None
+
+COMMANDS = (
+    Command(
+        name="merchants.list", http="GET /api/merchants", roles=EVERYBODY,
+        summary="The merchants that the caller may see",
+        params=ListMerchants, run=list_,
+        answer={"merchants": list[Merchant], "count": int, "next": str | None},
+    ),
+    Command(
+        name="merchants.get", http="GET /api/merchants/{id}", roles=EVERYBODY,
+        summary="One merchant", params=ById, run=get, answer={"merchant": Merchant},
+    ),
+    Command(
+        name="merchants.create", http="POST /api/merchants", roles=ADMINS,
+        summary="Make a merchant with its default templates",
+        params=NewMerchant, run=create, answer={"merchant": Merchant}, status=201,
+        events=("template_created",),
+    ),
+)  # fmt: skip

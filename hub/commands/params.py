@@ -1,16 +1,25 @@
-"""What commands take, as both doors decode it: unknown fields are errors that name them."""
+"""What many commands take, as both doors decode it: unknown fields are errors that name them."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
-from hub.tokens import Role
-
-Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""The name of a merchant or a key: one line."""
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
+"""The name of a merchant, a key or a product: one line."""
 Limit = Annotated[int, Meta(ge=1, le=1000)]
-Word = Annotated[str, Meta(min_length=1, max_length=256)]
+Word = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 """An id, or the name of a kind, to look for."""
+RowId = Annotated[
+    str,
+    Meta(
+        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?!\\n)$",
+        examples=["01993e5c-7a40-7000-8000-000000000000"],
+    ),
+]
+"""The id of a new row that its maker chooses: a UUID in small letters (RFC 9562 section 4)."""
+After = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00]*$")]
+"""Where a page goes on: the `next` of the page before; empty for the first."""
 
 
 class Nothing(Struct, forbid_unknown_fields=True):
@@ -18,40 +27,19 @@ class Nothing(Struct, forbid_unknown_fields=True):
 
 
 class ById(Struct, forbid_unknown_fields=True):
-    id: str
+    """The row of this id."""
+
+    id: Word
 
 
-class ListMerchants(Struct, forbid_unknown_fields=True):
-    """`after` is the `next` of the page before."""
+class ListOf(Struct, forbid_unknown_fields=True):
+    """A page of a list; `merchant_id` narrows that of an admin."""
 
-    after: str = ""
+    merchant_id: Word | None = None
+    after: After = ""
     limit: Limit = 100
 
 
-class ListOf(ListMerchants, forbid_unknown_fields=True):
-    """`merchant_id` narrows the list of an admin."""
-
-    merchant_id: str | None = None
-
-
-class NewMerchant(Struct, forbid_unknown_fields=True):
-    name: Name
-
-
-class NewKey(Struct, forbid_unknown_fields=True):
-    role: Role
-    name: Name
-    merchant_id: str | None = None
-    expires_at: str | None = None
-
-
-class ListAudit(ListOf, forbid_unknown_fields=True):
-    """`from` is the first time, `to` the one before which rows end; `after` goes on with older
-    ones."""
-
-    actor_id: Word | None = None
-    action: Literal["CREATE", "UPDATE", "DELETE"] | None = None
-    target_type: Word | None = None
-    target_id: Word | None = None
-    from_: str | None = field(default=None, name="from")
-    to: str | None = None
+def next_of(found: Sequence[Any], limit: int) -> str | None:
+    """The `after` of the next page; None where this was the last."""
+    return found[-1].id if len(found) == limit else None

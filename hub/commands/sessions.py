@@ -7,9 +7,12 @@ from msgspec import Struct
 from hub.auth import Principal
 from hub.gateway.connections import Connection, Door
 from hub.protocol.codes import CloseCode
-from hub.protocol.errors import Forbidden, NotFound
+from hub.protocol.errors import NotFound
 from hub.protocol.times import format_ms
 from hub.services import Services
+
+from .command import OPERATORS, Command, Invocation, Result
+from .params import ById, ListOf
 
 _PAGE_BYTES = 128 * 1024
 """A page ends behind so many bytes: filters may be long."""
@@ -50,26 +53,16 @@ class SessionRecord(Struct):
     expires_at: str | None
 
 
-def list_(
-    services: Services, actor: Principal, merchant_id: str | None, after: str, limit: int
-) -> tuple[list[SessionRecord], str | None]:
-    """A page of connections by id, which is the order in which they came, and the `after` of the
-    next one.
-
-    Raises:
-        Forbidden: the actor may not see these connections.
-    """
-    _check_operates(actor)
-    if actor.merchant_id is not None and merchant_id not in (None, actor.merchant_id):
-        raise Forbidden("a merchant's key sees the connections of its own merchant")
-    scope = actor.merchant_id or merchant_id
+async def list_(call: Invocation, params: ListOf) -> Result:
+    """A page of connections by id, which is the order in which they came."""
+    services, actor = call.services, call.actor
     # Ids are in the order in which connections came (RFC 9562 section 6.2), and so is the registry.
     found = (
         connection
         for connection in services.gateway.connections
-        if connection.id > after and _is_of(connection, scope, actor)
+        if connection.id > params.after and _is_of(connection, actor.merchant_id, actor)
     )
-    limit = min(limit, _PAGE)
+    limit = min(params.limit, _PAGE)
     page: list[SessionRecord] = []
     size = 0
     for connection in islice(found, limit):
@@ -79,20 +72,20 @@ def list_(
         if size >= _PAGE_BYTES:
             break
     more = len(page) == limit or size >= _PAGE_BYTES
-    return page, page[-1].id if more else None
+    return {"sessions": page, "count": len(page), "next": page[-1].id if more else None}
 
 
-def disconnect(services: Services, actor: Principal, id_: str) -> None:
+async def disconnect(call: Invocation, params: ById) -> Result:
     """Close a connection with 4004, which tells a client not to come back by itself.
 
     Raises:
         NotFound: there is no such connection, or it is another merchant's.
     """
-    _check_operates(actor)
-    connection = services.gateway.connections.get(id_)
-    if connection is None or not _is_of(connection, actor.merchant_id, actor):
+    connection = call.services.gateway.connections.get(params.id)
+    if connection is None or not _is_of(connection, call.actor.merchant_id, call.actor):
         raise NotFound("no connection has this id; it may be gone already")
     connection.close(CloseCode.REMOVED, "removed by an operator")
+    return {"id": params.id}
 
 
 def _is_of(connection: Connection, merchant_id: str | None, actor: Principal) -> bool:
@@ -100,11 +93,6 @@ def _is_of(connection: Connection, merchant_id: str | None, actor: Principal) ->
     if merchant_id in (None, connection.principal.merchant_id):
         return True
     return actor.role == "admin" and merchant_id == connection.reader.merchant_id
-
-
-def _check_operates(actor: Principal) -> None:
-    if actor.role not in ("admin", "merchant"):
-        raise Forbidden(f"a {actor.role}'s key does not see connections")
 
 
 def _record(services: Services, connection: Connection) -> SessionRecord:
@@ -137,3 +125,18 @@ def _record(services: Services, connection: Connection) -> SessionRecord:
         published=connection.published,
         expires_at=principal.expires_at,
     )
+
+
+COMMANDS = (
+    Command(
+        name="sessions.list", http="GET /api/sessions", roles=OPERATORS,
+        summary="The connections that the caller may see, oldest first",
+        params=ListOf, run=list_,
+        answer={"sessions": list[SessionRecord], "count": int, "next": str | None},
+    ),
+    Command(
+        name="sessions.disconnect", http="DELETE /api/sessions/{id}", roles=OPERATORS,
+        summary="Close a connection (4004)",
+        params=ById, run=disconnect, answer={"id": str}, message="The connection is closed.",
+    ),
+)  # fmt: skip

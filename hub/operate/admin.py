@@ -15,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from hub.auth import Principal
-from hub.commands import keys
+from hub.commands.invoke import by_name
 from hub.commands.params import Name
 from hub.origins import Origins
 from hub.protocol.errors import HubError
@@ -67,8 +67,9 @@ def create(
         if role != "admin":
             found = await services.database.read(_all_merchants, HUB)
             merchant_id = _pick(found, merchant)
-        key, token, _ = await keys.create(services, _ACTOR, role, name, merchant_id, expires_at)
-        return f"{token}\nid {key.id}; shown once, keep it safe"
+        said = {"role": role, "name": name, "merchant_id": merchant_id, "expires_at": expires_at}
+        made, _ = await by_name(services, _ACTOR, "keys.create", said)
+        return f"{made['token']}\nid {made['key'].id}; shown once, keep it safe"
 
     return _offline(settings, work)
 
@@ -86,10 +87,11 @@ def list_(settings: Settings) -> str:
 
     async def work(services: Services) -> str:
         rows: list[dict[str, Any]] = []
-        after = ""
-        while found := await keys.list_(services, _ACTOR, None, after, 1000):
-            rows += [msgspec.to_builtins(key) for key in found]
-            after = found[-1].id
+        after: str | None = ""
+        while after is not None:
+            page, _ = await by_name(services, _ACTOR, "keys.list", {"after": after, "limit": 1000})
+            rows += msgspec.to_builtins(page["keys"])
+            after = page["next"]
         return _table(rows)
 
     return _offline(settings, work)
@@ -104,7 +106,7 @@ def revoke(settings: Settings, id_: str) -> str:
         return f"{id_} is revoked and its connections are closed"
 
     async def work(services: Services) -> str:
-        await keys.revoke(services, _ACTOR, id_)
+        await by_name(services, _ACTOR, "keys.revoke", {"id": id_})
         return f"{id_} is revoked"
 
     return _offline(settings, work)

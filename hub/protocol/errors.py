@@ -5,7 +5,8 @@ HubError                  code, message, errors, retry_after
 ├── Unauthenticated       no credential, or an unknown, expired or revoked one
 ├── Forbidden             known, but not allowed
 ├── NotFound              no such thing, or not yours
-├── Conflict              the id is taken by something else
+├── Conflict              the id is taken by something else, or the state does not allow it
+├── PreconditionFailed    the row has another version than `If-Match` says
 ├── TooLarge              over a limit of `connected.limits`
 ├── UnknownType           an event type that the hub does not know
 ├── InvalidEvent          a known type with data that does not fit
@@ -76,6 +77,10 @@ class NotFound(HubError):
 
 class Conflict(HubError):
     code = ErrorCode.CONFLICT
+
+
+class PreconditionFailed(HubError):
+    code = ErrorCode.PRECONDITION_FAILED
 
 
 class TooLarge(HubError):

@@ -195,9 +195,11 @@ def _unpublishable(type_: str) -> HubError:
     return UnknownType(f"/type: {message}", (FieldError("/type", message),))
 
 
+_NAME_CHARS = 100
 _PATH = re.compile(r"(?P<text>.*?)(?: - at `(?P<path>(?:key in )?\$.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
 
 
 def locate(validation_error: str) -> tuple[str, str]:
@@ -217,6 +219,10 @@ def locate(validation_error: str) -> tuple[str, str]:
     missing = _MISSING.fullmatch(text)
     if missing:
         return f"{pointer}/{missing['name']}", "required"
+    unknown = _UNKNOWN.fullmatch(text)
+    if unknown:
+        name = unknown["name"][:_NAME_CHARS].replace("~", "~0").replace("/", "~1")
+        return f"{pointer}/{name}", "unknown field"
     return pointer, (text[:1].lower() + text[1:]).replace("`", "")
 
 

@@ -115,7 +115,7 @@ async def test_any_key_makes_tickets(world: World, name: str, header: str) -> No
     assert answer.status == 200, answer.body
     assert answer.headers["cache-control"] == "no-store"
     made = answer.json()
-    assert made.keys() == {"success", "ticket", "expires_in"}
+    assert made.keys() == {"success", "ticket", "expires_in", "epoch", "offset"}
     assert (made["success"], made["expires_in"]) == (True, 30)
     assert key not in answer.body.decode()
     async with connect(world.hub, token=made["ticket"]) as socket:

@@ -200,7 +200,7 @@ async def test_both_doors_say_the_same(local: LocalHub) -> None:
         ({"target_id": ""}, "/target_id"),
         ({"limit": 0}, "/limit"),
         ({"limit": 1001}, "/limit"),
-        ({"unknown": "1"}, ""),
+        ({"unknown": "1"}, "/unknown"),
     ],
 )
 async def test_what_does_not_fit_is_named(

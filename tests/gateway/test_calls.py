@@ -113,12 +113,12 @@ async def test_an_unknown_method_names_those_there_are(local: LocalHub) -> None:
         ("merchants.create", {"name": 5}, "/params/name"),
         ("merchants.create", {"name": ""}, "/params/name"),
         ("merchants.create", {"name": "a\nb"}, "/params/name"),
-        ("merchants.create", {"name": "a", "x": 1}, "/params"),
+        ("merchants.create", {"name": "a", "x": 1}, "/params/x"),
         ("merchants.list", {"limit": 0}, "/params/limit"),
         ("merchants.list", {"limit": "10"}, "/params/limit"),
         ("merchants.get", {}, "/params/id"),
         ("keys.create", {"role": "king", "name": "a"}, "/params/role"),
-        ("tickets.create", {"seconds": 900}, "/params"),
+        ("tickets.create", {"seconds": 900}, "/params/seconds"),
     ],
 )
 async def test_params_that_do_not_fit_are_named(
@@ -133,12 +133,17 @@ async def test_params_that_do_not_fit_are_named(
 
 @pytest.mark.parametrize(
     ("fields", "pointer"),
-    [({"key": "k-1"}, "/key"), ({"if_match": '"1"'}, "/if_match")],
+    [
+        ({"key": ""}, "/key"),
+        ({"key": "k" * 256}, "/key"),
+        ({"key": "clé"}, "/key"),
+        ({"if_match": '"1"'}, "/if_match"),
+    ],
 )
-async def test_what_a_method_does_not_take_is_refused(
+async def test_a_condition_that_is_not_taken_is_refused(
     local: LocalHub, fields: Frame, pointer: str
 ) -> None:
-    """To ignore an idempotency key would promise what is not kept."""
+    """To ignore a condition would promise what is not kept."""
     async with connect(local, local.keys["admin"]) as admin:
         error = await refusal(admin, "merchants.create", {"name": "once"}, **fields)
         assert error["code"] == "invalid_params"

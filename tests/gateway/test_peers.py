@@ -11,8 +11,7 @@ import pytest
 
 from hub.auth import Principal
 from hub.commands import browsers
-from hub.commands import keys as key_commands
-from hub.commands import merchants as merchant_commands
+from hub.commands.invoke import by_name
 from hub.credentials import COOKIE
 from hub.gateway.presence import Presence
 from hub.protocol.ids import Uuid7Source
@@ -274,7 +273,8 @@ async def test_a_key_revoked_on_one_is_revoked_on_both(pair: Pair) -> None:
         viewer = second.keys["viewer"]
         while not second.services.authenticator.knows(viewer):
             assert (await call(second, "GET", "/api/events", key=viewer)).status == 200
-        await key_commands.revoke(first.services, admin(first), first.key_ids["viewer"])
+        viewer_id = first.key_ids["viewer"]
+        await by_name(first.services, admin(first), "keys.revoke", {"id": viewer_id})
         assert await gone.closed(deadline=1) == 4001
         assert not second.services.authenticator.knows(second.keys["viewer"])
         answer = await call(second, "GET", "/api/events", key=second.keys["viewer"])
@@ -307,13 +307,13 @@ async def test_a_browser_that_signs_out_on_one_is_signed_out_on_both(pair: Pair)
 @postgres_only
 async def test_a_merchant_made_on_one_is_known_on_both(pair: Pair) -> None:
     first, second = pair
-    made, _ = await merchant_commands.create(first.services, admin(first), "new")
-    await within_a_second(lambda: made.id in second.services.merchants)
-    key, token, _ = await key_commands.create(
-        second.services, admin(second), "bot", "new till", made.id, None
-    )
-    async with connect(first, token) as bot_there:
-        assert (await bot_there.next(type="connected"))["merchant_id"] == key.merchant_id
+    made, _ = await by_name(first.services, admin(first), "merchants.create", {"name": "new"})
+    merchant_id = made["merchant"].id
+    await within_a_second(lambda: merchant_id in second.services.merchants)
+    said = {"role": "bot", "name": "new till", "merchant_id": merchant_id}
+    key, _ = await by_name(second.services, admin(second), "keys.create", said)
+    async with connect(first, key["token"]) as bot_there:
+        assert (await bot_there.next(type="connected"))["merchant_id"] == merchant_id
 
 
 @postgres_only

@@ -219,6 +219,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         ),
         "of_product": [Call(ONE, lambda made: (made.product.id,))],
     },
+    "owners": {"of": _each(ANY, lambda made: ("orders", made.order.id))},
     "products": {
         **_kept("product"),
         "page": _paged(category="sweets", is_active=True),
