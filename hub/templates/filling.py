@@ -16,6 +16,10 @@ from .language import as_text, malformed, shown, split
 from .rules import climbing, structure, too_long
 from .shortening import shortened
 
+FILLED_CHARACTERS = 4 * 1024 * 1024
+"""Most characters of one text that are put together. What is longer is refused by its length
+alone: a value of a megabyte in a thousand places would take a gigabyte."""
+
 
 class Filled(Struct, frozen=True):
     """A content with its values filled in.
@@ -73,10 +77,13 @@ def fill(
             known[name] = text
             continue
         else:
-            errors.append(FieldError(f"/variables/{name}", "must be text, a number, true or false"))
+            errors.append(FieldError(f"/variables/{name}", _unwritable(values[name])))
         known[name] = shown(name)
         visible.add(name)
-    filled = [field.filled(known, visible) for field in plan.fields]
+    if known and plan.most * max(map(len, known.values())) > FILLED_CHARACTERS:
+        filled = [_bounded(field, known, visible, errors) for field in plan.fields]
+    else:
+        filled = [field.filled(known, visible) for field in plan.fields]
     if truncate:
         filled = _truncated(plan, filled, visible)
     if plan.names or truncate:
@@ -118,11 +125,12 @@ class _Field:
 class _Plan:
     """What can be known of a template before it has values."""
 
-    __slots__ = ("faults", "fields", "main", "names")
+    __slots__ = ("faults", "fields", "main", "most", "names")
 
     def __init__(self, content: Content) -> None:
         self.fields = [_Field(text) for text in texts(content)]
         self.names = list(dict.fromkeys(name for field in self.fields for name in field.names))
+        self.most = max((len(field.names) for field in self.fields), default=0)
         self.faults = [*structure(content), *_malformed(self.fields)]
         self.main = self._joining(content)
 
@@ -155,6 +163,25 @@ def _kept(key: bytes) -> _Plan:
     return _Plan(_decode(key))
 
 
+def _unwritable(value: object) -> str:
+    if isinstance(value, str):
+        return "must be valid Unicode without the character U+0000"
+    if isinstance(value, int | float):
+        return "must be a number that can be written out"
+    return "must be text, a number, true or false"
+
+
+def _bounded(
+    field: _Field, known: Mapping[str, str], visible: Set[str], errors: list[FieldError]
+) -> str:
+    """The text filled in, or as it is in the template where it would be far too long."""
+    length = sum(map(len, field.parts[::2])) + sum(len(known[name]) for name in field.names)
+    if length <= FILLED_CHARACTERS:
+        return field.filled(known, visible)
+    errors.append(too_long(field.text.pointer, field.text.what, length, field.limit))
+    return field.text.text
+
+
 def _malformed(fields: list[_Field]) -> Iterator[FieldError]:
     for field in fields:
         for excerpt in malformed(field.parts):
@@ -163,6 +190,8 @@ def _malformed(fields: list[_Field]) -> Iterator[FieldError]:
                 f"{excerpt} is no placeholder: between {{{{ and }}}} stands a name of"
                 f" 1 to {limits.NAME} letters A-Z, digits and _",
             )
+        if "\0" in field.text.text:
+            yield FieldError(field.text.pointer, "the character U+0000 is not allowed")
 
 
 def _truncated(plan: _Plan, filled: list[str], visible: Set[str]) -> list[str]:

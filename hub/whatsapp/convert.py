@@ -19,6 +19,9 @@ _GATEWAYS: dict[Format, str] = {
     "text": "Plain text",
 }
 
+_NAMED = 5
+"""Faults in the sentence of a refusal; all are in its `errors`."""
+
 
 def convert(
     filled: Filled, format_: Format, to: str = "", media: MediaSource | None = None
@@ -38,8 +41,11 @@ def convert(
             needs, or it is too large.
     """
     if filled.errors:
-        faults = "; ".join(f"{error.pointer}: {error.message}" for error in filled.errors)
-        raise InvalidParams(f"The template cannot be sent. {faults}", tuple(filled.errors))
+        faults = [f"{error.pointer}: {error.message}" for error in filled.errors]
+        if len(faults) > _NAMED:
+            faults[_NAMED:] = [f"and {len(faults) - _NAMED} more"]
+        reason = f"the template cannot be sent: {'; '.join(faults)}"
+        raise InvalidParams(reason, tuple(filled.errors))
     content = filled.content
     plan = layout(content)
     warnings = plan.warnings if format_ in ("cloud", "baileys", "baileys_native") else []
