@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 CONSUMERS = Path(__file__).parent / "consumers"
 MODULES = CONSUMERS / "node_modules"
-INSTALLING = 240
+INSTALLING = 150
 """Seconds for npm; on an idle machine it takes 7."""
 WORKING = 140
 """Seconds for the compiler, which takes 4, and for Baileys."""

@@ -6,10 +6,11 @@ import pytest
 
 from hub.protocol.errors import InvalidParams
 from hub.templates.content import Content
-from hub.templates.filling import fill
+from hub.templates.filling import fill, variables
 from hub.whatsapp.convert import convert
 from hub.whatsapp.messages import Choice, Format, MediaSource
 from storage.merchant_records import Button, Section, SectionRow, TemplateMedia
+from storage.seeds import default_templates
 
 from .examples import EXAMPLES, FORMATS
 
@@ -46,6 +47,18 @@ def test_a_preview_shows_what_is_missing(format_: Format) -> None:
     content = Content(type="text", body="Hello {{name}}")
     message = convert(fill(content, {}, strict=False), format_, "1").message
     assert "Hello {{name}}" in str(message)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_templates_of_every_merchant_can_be_sent(format_: Format) -> None:
+    for template in default_templates("merchant", "2026-01-01T00:00:00.000Z", lambda: "id"):
+        content = Content.of(template)
+        assert variables(content) == template.variables
+        filled = fill(content, template.example_payload or {})
+        converted = convert(filled, format_, "1")
+        assert len(converted.choices) == len(template.buttons or [])
+        if format_ == "cloud":
+            assert converted.warnings == []
 
 
 @pytest.mark.parametrize("format_", FORMATS)
