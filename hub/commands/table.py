@@ -3,13 +3,18 @@
 from . import (
     audit,
     browsers,
+    delivery_tasks,
     health,
     keys,
     merchants,
+    orders,
+    payments,
     previews,
+    products,
     sessions,
     template_versions,
     templates,
+    webhooks,
 )
 from .command import Command
 
@@ -19,13 +24,18 @@ COMMANDS: dict[str, Command] = {
         (
             *audit.COMMANDS,
             *browsers.COMMANDS,
+            *delivery_tasks.COMMANDS,
             *health.COMMANDS,
             *keys.COMMANDS,
             *merchants.COMMANDS,
+            *orders.COMMANDS,
+            *payments.COMMANDS,
             *previews.COMMANDS,
+            *products.COMMANDS,
             *sessions.COMMANDS,
             *template_versions.COMMANDS,
             *templates.COMMANDS,
+            *webhooks.COMMANDS,
         ),
         key=lambda command: command.name,
     )
