@@ -16,6 +16,7 @@ from tests.bench.scenarios import (
     memory,
     rate,
     replay,
+    rest,
     slow_reader,
 )
 
@@ -32,5 +33,6 @@ SCENARIOS: dict[str, Scenario] = {
     "herd": herd.run,
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
+    "rest": rest.run,
     "backup": backup.run,
 }
