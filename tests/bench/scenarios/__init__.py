@@ -18,6 +18,7 @@ from tests.bench.scenarios import (
     replay,
     rest,
     slow_reader,
+    templates,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -35,4 +36,5 @@ SCENARIOS: dict[str, Scenario] = {
     "http-streams": http_streams.run,
     "rest": rest.run,
     "backup": backup.run,
+    "templates": templates.run,
 }
