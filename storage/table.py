@@ -219,7 +219,7 @@ class Table(Generic[R]):
         raise Stale(f"the {self._noun} {id_!r} has version {rows[0][0]}, not {version}")
 
 
-def of_one(tx: Transaction) -> tuple[str, list[str]]:
+def of_one(tx: Transaction, prefix: str = "") -> tuple[str, list[str]]:
     """As `scoped`, for a look-up by what is unique or wanted within one merchant alone.
 
     Raises:
@@ -227,7 +227,7 @@ def of_one(tx: Transaction) -> tuple[str, list[str]]:
     """
     if tx.scope.merchant_id is None:
         raise Sealed("sealed: this is looked up for one merchant, and none is bound")
-    return scoped(tx)
+    return scoped(tx, prefix)
 
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────

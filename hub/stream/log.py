@@ -201,7 +201,7 @@ class EventLog:
                     except Exception as error:  # its own caller gets it, the group goes on
                         results.append(_Raised(error))
                         batches.append(Batch((), False))
-            appended = await append(tx, batches, now_ms)
+            appended = await append(tx, batches, now_ms, self._ids)
             if appended.epoch != self.epoch or appended.head < known:
                 raise SchemaError(_REPLACED)
             return _Written(appended, results)
