@@ -16,6 +16,7 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
+from hub.housekeeping import forget_answers
 from hub.metrics import Metrics
 from hub.origins import Origins
 from hub.peers import Kept, Peers
@@ -121,6 +122,7 @@ async def open_services(
         endless = [
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
+        endless.append(tasks.create_task(forget_answers(event_log)))
         event_log.torn = gateway.cut_all
         if database.shared:
             endless.append(tasks.create_task(event_log.keep_up()))

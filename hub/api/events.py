@@ -17,6 +17,7 @@ from hub.protocol.frames import Entry, EntryError, Last, Offset
 from hub.protocol.limits import BATCH_EVENTS, PAGE_EVENTS, WAIT_SECONDS
 
 from .answers import json
+from .commands import idempotency_key
 from .requests import json_body, peer_of, principal_of, query_of, services_of
 from .streams import StreamResponse, asked_for, last_event_id
 
@@ -122,8 +123,10 @@ async def publish(request: Request) -> Response:
     principal = await principal_of(request)
     services = services_of(request)
     body = await json_body(request)
+    key = idempotency_key(request)
     if not isinstance(body, list):
-        [line] = await events.publish(services, principal, [codec.to_publish(body)])
+        frames = events.identified([codec.to_publish(body)], key)
+        [line] = await events.publish(services, principal, frames)
         if isinstance(line, HubError):
             raise line
         return json(
@@ -132,7 +135,8 @@ async def publish(request: Request) -> Response:
         )
     if len(body) > BATCH_EVENTS:
         raise invalid(TooLarge, "", f"{len(body)} events are more than the {BATCH_EVENTS} allowed")
-    lines = await events.publish(services, principal, [_frame(value) for value in body])
+    frames = events.identified([_frame(value) for value in body], key)
+    lines = await events.publish(services, principal, frames)
     unavailable = next((line for line in lines if isinstance(line, Unavailable)), None)
     if unavailable is not None:
         raise unavailable

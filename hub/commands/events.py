@@ -1,6 +1,7 @@
 """Events over HTTP: publishing, and reading the log page by page."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -20,6 +21,8 @@ from storage import events
 from storage.database import Transaction
 from storage.records import EventPage
 from storage.scope import Scope
+
+from .idempotency import check_key
 
 _SCANS = 8
 """Pages of the table that one request may look through for matching events."""
@@ -56,6 +59,26 @@ async def publish(
             lines.append(error)
     outcomes = iter(zip(drafts, await _append(services, lane_of(actor), drafts), strict=True))
     return [line or _line(*next(outcomes)) for line in lines]
+
+
+def identified(frames: Sequence[Publish | HubError], key: str | None) -> list[Publish | HubError]:
+    """The same events with ids made of an idempotency key where their publisher chose none.
+
+    A repeat of the request then repeats their ids, and the log tells it from another.
+
+    Raises:
+        InvalidParams: the key does not fit.
+    """
+    if key is None:
+        return list(frames)
+    check_key(key)
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return [
+        msgspec.structs.replace(frame, id=f"key-{digest}-{n}")
+        if isinstance(frame, Publish) and frame.id is None
+        else frame
+        for n, frame in enumerate(frames)
+    ]
 
 
 async def _append(services: Services, lane: Lane, drafts: list[Draft]) -> list[Outcome]:

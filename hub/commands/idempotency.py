@@ -58,14 +58,20 @@ def keyed_call(
     Raises:
         InvalidParams: a key is 1 to 255 visible ASCII characters.
     """
-    if key is None:
-        if made_id is None:
-            return None
+    if key is not None:
+        check_key(key)
+    elif made_id is not None:
         key = f"id:{made_id}"
-    elif _KEY.fullmatch(key) is None:
-        raise invalid(InvalidParams, "/key", "a key is 1 to 255 visible ASCII characters")
+    else:
+        return None
     digest = hashlib.sha256(_encoder.encode(params)).hexdigest()
     return KeyedCall(merchant_id or EVERY_MERCHANT, method, key, digest)
+
+
+def check_key(key: str) -> None:
+    """Raises: InvalidParams, where a caller's key is not 1 to 255 visible ASCII characters."""
+    if _KEY.fullmatch(key) is None:
+        raise invalid(InvalidParams, "/key", "a key is 1 to 255 visible ASCII characters")
 
 
 async def known_answer(tx: Transaction, call: KeyedCall, now: str) -> KnownAnswer | None:

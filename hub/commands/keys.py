@@ -27,7 +27,7 @@ class NewKey(Struct, forbid_unknown_fields=True):
 
 
 async def create(call: Invocation, params: NewKey) -> Result:
-    """Make a key; its secret is in this answer and nowhere else.
+    """Make a key; its secret is in this answer and nowhere else, not even in that of a repeat.
 
     Raises:
         Forbidden: the actor may not make this key.
@@ -60,7 +60,8 @@ async def create(call: Invocation, params: NewKey) -> Result:
         return {"key": key}
 
     result = await call.commit(work)
-    return {**result, "token": token}
+    first = result["key"].id == key.id
+    return {**result, "token": token if first else None}
 
 
 async def list_(call: Invocation, params: ListOf) -> Result:
@@ -129,8 +130,9 @@ COMMANDS = (
     ),
     Command(
         name="keys.create", http="POST /api/keys", roles=OPERATORS,
-        summary="Make a key; `token` is its secret, which is not stored and not shown again",
-        params=NewKey, run=create, answer={"key": ApiKey, "token": str}, status=201,
+        summary="Make a key; `token` is its secret, which is not stored and not shown again: a "
+        "repeat by the same idempotency key has null there",
+        params=NewKey, run=create, answer={"key": ApiKey, "token": str | None}, status=201,
         events=("key_created",),
     ),
     Command(
