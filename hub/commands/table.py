@@ -1,6 +1,6 @@
 """All commands, by the names under which `call` knows them."""
 
-from . import audit, browsers, health, keys, merchants, sessions
+from . import audit, browsers, conversations, health, keys, merchants, messages, sessions
 from .command import Command
 
 COMMANDS: dict[str, Command] = {
@@ -9,9 +9,11 @@ COMMANDS: dict[str, Command] = {
         (
             *audit.COMMANDS,
             *browsers.COMMANDS,
+            *conversations.COMMANDS,
             *health.COMMANDS,
             *keys.COMMANDS,
             *merchants.COMMANDS,
+            *messages.COMMANDS,
             *sessions.COMMANDS,
         ),
         key=lambda command: command.name,

@@ -51,6 +51,10 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
             **key, "direction": "outbound", "phone": "+263771", "status": "queued",
             "payload": '{"text":"hi"}', "provider_id": f"wamid.{number}", **_TIMES,
         },
+        "conversations": {
+            "merchant_id": merchant, "phone": f"+26377{number}", "last_message_id": uid(number),
+            "messages": 1,
+        },
         "webhooks": {
             **key, "event_types": '["order_*"]', "url": "https://example.com/hook",
             "secret": "whsec_hidden", **_TIMES,
@@ -71,8 +75,8 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
 # In an order in which each finds what it refers to.
 TENANT = (
     "api_keys", "browser_sessions", "message_templates", "template_versions", "media_files",
-    "products", "product_media", "orders", "delivery_tasks", "messages", "webhooks",
-    "webhook_logs", "jobs", "idempotency_keys",
+    "products", "product_media", "orders", "delivery_tasks", "messages",
+    "conversations", "webhooks", "webhook_logs", "jobs", "idempotency_keys",
 )  # fmt: skip
 AUDITED = {
     "merchants": "merchant", "api_keys": "key", "message_templates": "template",
