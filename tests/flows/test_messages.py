@@ -23,7 +23,7 @@ def sent(number: int, phone: str) -> Frame:
 async def published(socket: Socket, *frames: Frame) -> list[Frame]:
     for frame in frames:
         await socket.send(frame)
-    return await socket.take(len(frames), type="ack")
+    return await socket.take(len(frames), type="ack", deadline=20)
 
 
 async def asked(socket: Socket, method: str, **params: object) -> dict[str, Any]:
