@@ -1,6 +1,18 @@
 """All commands, by the names under which `call` knows them."""
 
-from . import audit, browsers, conversations, health, keys, merchants, messages, sessions
+from . import (
+    audit,
+    browsers,
+    conversations,
+    health,
+    keys,
+    merchants,
+    messages,
+    previews,
+    sessions,
+    template_versions,
+    templates,
+)
 from .command import Command
 
 COMMANDS: dict[str, Command] = {
@@ -14,7 +26,10 @@ COMMANDS: dict[str, Command] = {
             *keys.COMMANDS,
             *merchants.COMMANDS,
             *messages.COMMANDS,
+            *previews.COMMANDS,
             *sessions.COMMANDS,
+            *template_versions.COMMANDS,
+            *templates.COMMANDS,
         ),
         key=lambda command: command.name,
     )

@@ -1,6 +1,7 @@
 -- What merchants work with: templates, media, products, orders, deliveries, messages, webhooks, jobs.
 
--- Texts, buttons, lists and media that a merchant sends again and again.
+-- Texts, buttons, lists and media that a merchant sends again and again. What WhatsApp takes counts
+-- placeholders by the values that stand in them; the bounds here are those of what is kept.
 CREATE TABLE message_templates (
     id TEXT COLLATE "C" NOT NULL CHECK (char_length(id) = 36), -- UUIDv7
     merchant_id TEXT COLLATE "C" NOT NULL, -- whose row
@@ -8,10 +9,10 @@ CREATE TABLE message_templates (
     description TEXT COLLATE "C" NOT NULL DEFAULT '' CHECK (char_length(description) BETWEEN 0 AND 200), -- what it is for
     type TEXT COLLATE "C" NOT NULL CHECK (type IN ('text', 'buttons', 'list', 'media')), -- which of the four forms it has
     language TEXT COLLATE "C" NOT NULL DEFAULT 'en' CHECK (char_length(language) BETWEEN 2 AND 16), -- the language of its text
-    header TEXT COLLATE "C" CHECK (char_length(header) BETWEEN 0 AND 60), -- the line above the body
-    body TEXT COLLATE "C" CHECK (char_length(body) BETWEEN 0 AND 4096), -- the text itself, with its {{variables}}
-    footer TEXT COLLATE "C" CHECK (char_length(footer) BETWEEN 0 AND 60), -- the line below the body
-    button_text TEXT COLLATE "C" CHECK (char_length(button_text) BETWEEN 1 AND 20), -- the opener of the list
+    header TEXT COLLATE "C" CHECK (char_length(header) BETWEEN 0 AND 512), -- the line above the body
+    body TEXT COLLATE "C" CHECK (char_length(body) BETWEEN 0 AND 8192), -- the text itself, with its {{variables}}
+    footer TEXT COLLATE "C" CHECK (char_length(footer) BETWEEN 0 AND 512), -- the line below the body
+    button_text TEXT COLLATE "C" CHECK (char_length(button_text) BETWEEN 1 AND 512), -- the opener of the list
     buttons JSONB CHECK (jsonb_typeof(buttons) = 'array'), -- [{id, label, callback_data}]
     sections JSONB CHECK (jsonb_typeof(sections) = 'array'), -- [{title, rows: [{id, title, description}]}]
     media JSONB CHECK (jsonb_typeof(media) = 'object'), -- {type, url or media_id, caption}
@@ -26,13 +27,12 @@ CREATE TABLE message_templates (
     UNIQUE (merchant_id, name),
     FOREIGN KEY (merchant_id) REFERENCES merchants (id),
     CHECK (type = 'media' OR (body IS NOT NULL AND char_length(body) > 0)),
-    CHECK (type = 'text' OR body IS NULL OR char_length(body) <= 1024),
     CHECK (type <> 'buttons' OR (buttons IS NOT NULL AND jsonb_array_length(buttons) BETWEEN 1 AND 10)),
     CHECK (type <> 'list' OR (sections IS NOT NULL AND jsonb_array_length(sections) BETWEEN 1 AND 10)),
     CHECK (type <> 'media' OR media IS NOT NULL),
     CHECK (media IS NULL OR COALESCE(media ->> 'type' IN ('image', 'document'), FALSE)),
     CHECK (media IS NULL OR COALESCE(jsonb_typeof(media -> 'url'), 'null') = 'string' OR COALESCE(jsonb_typeof(media -> 'media_id'), 'null') = 'string'),
-    CHECK (media IS NULL OR char_length(COALESCE(media ->> 'caption', '')) <= 1024)
+    CHECK (media IS NULL OR char_length(COALESCE(media ->> 'caption', '')) <= 8192)
 );
 CREATE INDEX message_templates_id ON message_templates (id);
 CREATE INDEX message_templates_type ON message_templates (merchant_id, type, id);
@@ -49,10 +49,10 @@ CREATE TABLE template_versions (
     description TEXT COLLATE "C" NOT NULL DEFAULT '' CHECK (char_length(description) BETWEEN 0 AND 200), -- what it is for
     type TEXT COLLATE "C" NOT NULL CHECK (type IN ('text', 'buttons', 'list', 'media')), -- which of the four forms it has
     language TEXT COLLATE "C" NOT NULL DEFAULT 'en' CHECK (char_length(language) BETWEEN 2 AND 16), -- the language of its text
-    header TEXT COLLATE "C" CHECK (char_length(header) BETWEEN 0 AND 60), -- the line above the body
-    body TEXT COLLATE "C" CHECK (char_length(body) BETWEEN 0 AND 4096), -- the text itself, with its {{variables}}
-    footer TEXT COLLATE "C" CHECK (char_length(footer) BETWEEN 0 AND 60), -- the line below the body
-    button_text TEXT COLLATE "C" CHECK (char_length(button_text) BETWEEN 1 AND 20), -- the opener of the list
+    header TEXT COLLATE "C" CHECK (char_length(header) BETWEEN 0 AND 512), -- the line above the body
+    body TEXT COLLATE "C" CHECK (char_length(body) BETWEEN 0 AND 8192), -- the text itself, with its {{variables}}
+    footer TEXT COLLATE "C" CHECK (char_length(footer) BETWEEN 0 AND 512), -- the line below the body
+    button_text TEXT COLLATE "C" CHECK (char_length(button_text) BETWEEN 1 AND 512), -- the opener of the list
     buttons JSONB CHECK (jsonb_typeof(buttons) = 'array'), -- [{id, label, callback_data}]
     sections JSONB CHECK (jsonb_typeof(sections) = 'array'), -- [{title, rows: [{id, title, description}]}]
     media JSONB CHECK (jsonb_typeof(media) = 'object'), -- {type, url or media_id, caption}
@@ -65,13 +65,12 @@ CREATE TABLE template_versions (
     UNIQUE (merchant_id, template_id, version),
     FOREIGN KEY (merchant_id, template_id) REFERENCES message_templates (merchant_id, id) ON DELETE CASCADE,
     CHECK (type = 'media' OR (body IS NOT NULL AND char_length(body) > 0)),
-    CHECK (type = 'text' OR body IS NULL OR char_length(body) <= 1024),
     CHECK (type <> 'buttons' OR (buttons IS NOT NULL AND jsonb_array_length(buttons) BETWEEN 1 AND 10)),
     CHECK (type <> 'list' OR (sections IS NOT NULL AND jsonb_array_length(sections) BETWEEN 1 AND 10)),
     CHECK (type <> 'media' OR media IS NOT NULL),
     CHECK (media IS NULL OR COALESCE(media ->> 'type' IN ('image', 'document'), FALSE)),
     CHECK (media IS NULL OR COALESCE(jsonb_typeof(media -> 'url'), 'null') = 'string' OR COALESCE(jsonb_typeof(media -> 'media_id'), 'null') = 'string'),
-    CHECK (media IS NULL OR char_length(COALESCE(media ->> 'caption', '')) <= 1024)
+    CHECK (media IS NULL OR char_length(COALESCE(media ->> 'caption', '')) <= 8192)
 );
 CREATE INDEX template_versions_id ON template_versions (id);
 

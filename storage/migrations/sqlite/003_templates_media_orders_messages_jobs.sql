@@ -1,6 +1,7 @@
 -- What merchants work with: templates, media, products, orders, deliveries, messages, webhooks, jobs.
 
--- Texts, buttons, lists and media that a merchant sends again and again.
+-- Texts, buttons, lists and media that a merchant sends again and again. What WhatsApp takes counts
+-- placeholders by the values that stand in them; the bounds here are those of what is kept.
 CREATE TABLE message_templates (
     id TEXT NOT NULL CHECK (length(id) = 36), -- UUIDv7
     merchant_id TEXT NOT NULL, -- whose row
@@ -8,10 +9,10 @@ CREATE TABLE message_templates (
     description TEXT NOT NULL DEFAULT '' CHECK (length(description) BETWEEN 0 AND 200 AND instr(description, char(0)) = 0), -- what it is for
     type TEXT NOT NULL CHECK (type IN ('text', 'buttons', 'list', 'media')), -- which of the four forms it has
     language TEXT NOT NULL DEFAULT 'en' CHECK (length(language) BETWEEN 2 AND 16 AND instr(language, char(0)) = 0), -- the language of its text
-    header TEXT CHECK (length(header) BETWEEN 0 AND 60 AND instr(header, char(0)) = 0), -- the line above the body
-    body TEXT CHECK (length(body) BETWEEN 0 AND 4096 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
-    footer TEXT CHECK (length(footer) BETWEEN 0 AND 60 AND instr(footer, char(0)) = 0), -- the line below the body
-    button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 20 AND instr(button_text, char(0)) = 0), -- the opener of the list
+    header TEXT CHECK (length(header) BETWEEN 0 AND 512 AND instr(header, char(0)) = 0), -- the line above the body
+    body TEXT CHECK (length(body) BETWEEN 0 AND 8192 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
+    footer TEXT CHECK (length(footer) BETWEEN 0 AND 512 AND instr(footer, char(0)) = 0), -- the line below the body
+    button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 512 AND instr(button_text, char(0)) = 0), -- the opener of the list
     buttons TEXT CHECK (buttons IS NULL OR (json_valid(buttons) AND instr(buttons, char(0)) = 0 AND json_type(buttons) = 'array')), -- [{id, label, callback_data}]
     sections TEXT CHECK (sections IS NULL OR (json_valid(sections) AND instr(sections, char(0)) = 0 AND json_type(sections) = 'array')), -- [{title, rows: [{id, title, description}]}]
     media TEXT CHECK (media IS NULL OR (json_valid(media) AND instr(media, char(0)) = 0 AND json_type(media) = 'object')), -- {type, url or media_id, caption}
@@ -26,13 +27,12 @@ CREATE TABLE message_templates (
     UNIQUE (merchant_id, name),
     FOREIGN KEY (merchant_id) REFERENCES merchants (id),
     CHECK (type = 'media' OR (body IS NOT NULL AND length(body) > 0)),
-    CHECK (type = 'text' OR body IS NULL OR length(body) <= 1024),
     CHECK (type <> 'buttons' OR (buttons IS NOT NULL AND json_array_length(buttons) BETWEEN 1 AND 10)),
     CHECK (type <> 'list' OR (sections IS NOT NULL AND json_array_length(sections) BETWEEN 1 AND 10)),
     CHECK (type <> 'media' OR media IS NOT NULL),
     CHECK (media IS NULL OR COALESCE(json_extract(media, '$.type') IN ('image', 'document'), FALSE)),
     CHECK (media IS NULL OR COALESCE(json_type(media, '$.url'), 'null') = 'text' OR COALESCE(json_type(media, '$.media_id'), 'null') = 'text'),
-    CHECK (media IS NULL OR length(COALESCE(json_extract(media, '$.caption'), '')) <= 1024)
+    CHECK (media IS NULL OR length(COALESCE(json_extract(media, '$.caption'), '')) <= 8192)
 ) STRICT;
 CREATE INDEX message_templates_id ON message_templates (id);
 CREATE INDEX message_templates_type ON message_templates (merchant_id, type, id);
@@ -49,10 +49,10 @@ CREATE TABLE template_versions (
     description TEXT NOT NULL DEFAULT '' CHECK (length(description) BETWEEN 0 AND 200 AND instr(description, char(0)) = 0), -- what it is for
     type TEXT NOT NULL CHECK (type IN ('text', 'buttons', 'list', 'media')), -- which of the four forms it has
     language TEXT NOT NULL DEFAULT 'en' CHECK (length(language) BETWEEN 2 AND 16 AND instr(language, char(0)) = 0), -- the language of its text
-    header TEXT CHECK (length(header) BETWEEN 0 AND 60 AND instr(header, char(0)) = 0), -- the line above the body
-    body TEXT CHECK (length(body) BETWEEN 0 AND 4096 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
-    footer TEXT CHECK (length(footer) BETWEEN 0 AND 60 AND instr(footer, char(0)) = 0), -- the line below the body
-    button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 20 AND instr(button_text, char(0)) = 0), -- the opener of the list
+    header TEXT CHECK (length(header) BETWEEN 0 AND 512 AND instr(header, char(0)) = 0), -- the line above the body
+    body TEXT CHECK (length(body) BETWEEN 0 AND 8192 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
+    footer TEXT CHECK (length(footer) BETWEEN 0 AND 512 AND instr(footer, char(0)) = 0), -- the line below the body
+    button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 512 AND instr(button_text, char(0)) = 0), -- the opener of the list
     buttons TEXT CHECK (buttons IS NULL OR (json_valid(buttons) AND instr(buttons, char(0)) = 0 AND json_type(buttons) = 'array')), -- [{id, label, callback_data}]
     sections TEXT CHECK (sections IS NULL OR (json_valid(sections) AND instr(sections, char(0)) = 0 AND json_type(sections) = 'array')), -- [{title, rows: [{id, title, description}]}]
     media TEXT CHECK (media IS NULL OR (json_valid(media) AND instr(media, char(0)) = 0 AND json_type(media) = 'object')), -- {type, url or media_id, caption}
@@ -65,13 +65,12 @@ CREATE TABLE template_versions (
     UNIQUE (merchant_id, template_id, version),
     FOREIGN KEY (merchant_id, template_id) REFERENCES message_templates (merchant_id, id) ON DELETE CASCADE,
     CHECK (type = 'media' OR (body IS NOT NULL AND length(body) > 0)),
-    CHECK (type = 'text' OR body IS NULL OR length(body) <= 1024),
     CHECK (type <> 'buttons' OR (buttons IS NOT NULL AND json_array_length(buttons) BETWEEN 1 AND 10)),
     CHECK (type <> 'list' OR (sections IS NOT NULL AND json_array_length(sections) BETWEEN 1 AND 10)),
     CHECK (type <> 'media' OR media IS NOT NULL),
     CHECK (media IS NULL OR COALESCE(json_extract(media, '$.type') IN ('image', 'document'), FALSE)),
     CHECK (media IS NULL OR COALESCE(json_type(media, '$.url'), 'null') = 'text' OR COALESCE(json_type(media, '$.media_id'), 'null') = 'text'),
-    CHECK (media IS NULL OR length(COALESCE(json_extract(media, '$.caption'), '')) <= 1024)
+    CHECK (media IS NULL OR length(COALESCE(json_extract(media, '$.caption'), '')) <= 8192)
 ) STRICT;
 CREATE INDEX template_versions_id ON template_versions (id);
 
