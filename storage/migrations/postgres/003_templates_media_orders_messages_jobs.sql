@@ -170,6 +170,25 @@ CREATE INDEX orders_status ON orders (merchant_id, status, id);
 CREATE INDEX orders_customer ON orders (merchant_id, customer_phone, id);
 CREATE INDEX orders_payment ON orders (merchant_id, payment_status, id);
 
+-- What customers paid; never changed.
+CREATE TABLE payments (
+    id TEXT COLLATE "C" NOT NULL CHECK (char_length(id) = 36), -- UUIDv7
+    merchant_id TEXT COLLATE "C" NOT NULL, -- whose row
+    order_id TEXT COLLATE "C" NOT NULL CHECK (char_length(order_id) = 36), -- the order
+    amount BIGINT NOT NULL CHECK (amount >= 1), -- in minor units of the currency
+    currency TEXT COLLATE "C" NOT NULL CHECK (currency ~ '^[A-Z]{3}$'), -- ISO 4217: three capitals, the order's
+    method TEXT COLLATE "C" NOT NULL CHECK (char_length(method) BETWEEN 1 AND 64), -- how it was paid
+    transaction_id TEXT COLLATE "C" NOT NULL CHECK (char_length(transaction_id) BETWEEN 1 AND 128), -- what the payer's side calls it, unique per merchant
+    created_by TEXT COLLATE "C" CHECK (char_length(created_by) BETWEEN 1 AND 64), -- the key that took it; NULL: the hub
+    created_at TIMESTAMPTZ(3) NOT NULL CHECK (isfinite(created_at)), -- when it was taken
+    PRIMARY KEY (merchant_id, id),
+    UNIQUE (merchant_id, transaction_id),
+    FOREIGN KEY (merchant_id) REFERENCES merchants (id),
+    FOREIGN KEY (merchant_id, order_id) REFERENCES orders (merchant_id, id)
+);
+CREATE INDEX payments_id ON payments (id);
+CREATE INDEX payments_order ON payments (merchant_id, order_id, id);
+
 -- Orders on their way to the customer.
 CREATE TABLE delivery_tasks (
     id TEXT COLLATE "C" NOT NULL CHECK (char_length(id) = 36), -- UUIDv7
@@ -338,6 +357,8 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
 
 CREATE INDEX api_keys_bootstrap ON api_keys (id) WHERE bootstrap;
+-- The timelines of orders; other events are not in it, and cost nothing.
+CREATE INDEX events_order ON events (merchant_id, subject, log_offset) WHERE subject >= 'order/' AND subject < 'order0';
 
 -- No row of a merchant is seen or written unless that merchant, or every merchant, is bound.
 ALTER TABLE message_templates ENABLE ROW LEVEL SECURITY;
@@ -382,6 +403,13 @@ CREATE POLICY orders_every ON orders TO hub_app, CURRENT_USER
 CREATE POLICY orders_own ON orders TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO hub_app, hub_tenant;
+ALTER TABLE payments ENABLE ROW LEVEL SECURITY;
+ALTER TABLE payments FORCE ROW LEVEL SECURITY;
+CREATE POLICY payments_every ON payments TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY payments_own ON payments TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, DELETE ON payments TO hub_app, hub_tenant;
 ALTER TABLE delivery_tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE delivery_tasks FORCE ROW LEVEL SECURITY;
 CREATE POLICY delivery_tasks_every ON delivery_tasks TO hub_app, CURRENT_USER
@@ -465,6 +493,8 @@ CREATE TRIGGER orders_pinned BEFORE UPDATE ON orders FOR EACH ROW
 CREATE TRIGGER orders_version BEFORE UPDATE ON orders FOR EACH ROW
     WHEN (NEW.version IS DISTINCT FROM OLD.version + 1 AND (NEW.*) IS DISTINCT FROM (OLD.*))
     EXECUTE FUNCTION refuse_row('version: a change of orders adds one to it');
+CREATE TRIGGER payments_pinned BEFORE UPDATE ON payments FOR EACH ROW
+    EXECUTE FUNCTION refuse_row('pinned: payments never change');
 CREATE TRIGGER delivery_tasks_pinned BEFORE UPDATE ON delivery_tasks FOR EACH ROW
     WHEN ((NEW.id, NEW.merchant_id, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.merchant_id, OLD.created_at))
     EXECUTE FUNCTION refuse_row('pinned: id, merchant_id, created_at of delivery_tasks never change');

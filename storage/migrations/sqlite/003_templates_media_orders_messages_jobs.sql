@@ -170,6 +170,25 @@ CREATE INDEX orders_status ON orders (merchant_id, status, id);
 CREATE INDEX orders_customer ON orders (merchant_id, customer_phone, id);
 CREATE INDEX orders_payment ON orders (merchant_id, payment_status, id);
 
+-- What customers paid; never changed.
+CREATE TABLE payments (
+    id TEXT NOT NULL CHECK (length(id) = 36), -- UUIDv7
+    merchant_id TEXT NOT NULL, -- whose row
+    order_id TEXT NOT NULL CHECK (length(order_id) = 36), -- the order
+    amount INTEGER NOT NULL CHECK (amount >= 1), -- in minor units of the currency
+    currency TEXT NOT NULL CHECK (length(currency) = 3 AND currency NOT GLOB '*[^A-Z]*'), -- ISO 4217: three capitals, the order's
+    method TEXT NOT NULL CHECK (length(method) BETWEEN 1 AND 64 AND instr(method, char(0)) = 0), -- how it was paid
+    transaction_id TEXT NOT NULL CHECK (length(transaction_id) BETWEEN 1 AND 128 AND instr(transaction_id, char(0)) = 0), -- what the payer's side calls it, unique per merchant
+    created_by TEXT CHECK (length(created_by) BETWEEN 1 AND 64), -- the key that took it; NULL: the hub
+    created_at TEXT NOT NULL CHECK (created_at GLOB '????-??-??T??:??:??.???Z' AND created_at IS strftime('%Y-%m-%dT%H:%M:%fZ', created_at, '+0 days')), -- when it was taken
+    PRIMARY KEY (merchant_id, id),
+    UNIQUE (merchant_id, transaction_id),
+    FOREIGN KEY (merchant_id) REFERENCES merchants (id),
+    FOREIGN KEY (merchant_id, order_id) REFERENCES orders (merchant_id, id)
+) STRICT;
+CREATE INDEX payments_id ON payments (id);
+CREATE INDEX payments_order ON payments (merchant_id, order_id, id);
+
 -- Orders on their way to the customer.
 CREATE TABLE delivery_tasks (
     id TEXT NOT NULL CHECK (length(id) = 36), -- UUIDv7
@@ -341,6 +360,8 @@ CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
 DROP INDEX api_keys_connected;
 CREATE INDEX api_keys_connected ON api_keys (id) WHERE connected = TRUE;
 CREATE INDEX api_keys_bootstrap ON api_keys (id) WHERE bootstrap = TRUE;
+-- The timelines of orders; other events are not in it, and cost nothing.
+CREATE INDEX events_order ON events (merchant_id, subject, log_offset) WHERE subject >= 'order/' AND subject < 'order0';
 
 -- No row of a merchant is written unless that merchant, or every merchant, is bound.
 CREATE TRIGGER message_templates_sealed_insert BEFORE INSERT ON message_templates
@@ -432,6 +453,21 @@ CREATE TRIGGER orders_sealed_delete BEFORE DELETE ON orders
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
 BEGIN
     SELECT RAISE(ABORT, 'sealed: orders of a merchant that is not bound');
+END;
+CREATE TRIGGER payments_sealed_insert BEFORE INSERT ON payments
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (NEW.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: payments of a merchant that is not bound');
+END;
+CREATE TRIGGER payments_sealed_update BEFORE UPDATE ON payments
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: payments of a merchant that is not bound');
+END;
+CREATE TRIGGER payments_sealed_delete BEFORE DELETE ON payments
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: payments of a merchant that is not bound');
 END;
 CREATE TRIGGER delivery_tasks_sealed_insert BEFORE INSERT ON delivery_tasks
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (NEW.merchant_id, '*'))
@@ -677,6 +713,10 @@ WHEN NEW.version IS NOT OLD.version + 1
         OR NEW.updated_at IS NOT OLD.updated_at)
 BEGIN
     SELECT RAISE(ABORT, 'version: a change of orders adds one to it');
+END;
+CREATE TRIGGER payments_pinned BEFORE UPDATE ON payments
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: payments never change');
 END;
 CREATE TRIGGER delivery_tasks_pinned BEFORE UPDATE ON delivery_tasks
 WHEN NEW.id IS NOT OLD.id

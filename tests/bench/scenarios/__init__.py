@@ -18,6 +18,7 @@ from tests.bench.scenarios import (
     rate,
     replay,
     slow_reader,
+    templates,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -35,4 +36,5 @@ SCENARIOS: dict[str, Scenario] = {
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
     "backup": backup.run,
+    "templates": templates.run,
 }
