@@ -32,10 +32,12 @@ export function conversationsView(context) {
   let opened = '';
   let find = '';
   let fresh = Date.now();
+  /** Whether the keyboard goes to what is opened, once it is drawn. */
+  let entering = false;
 
   const search = searchBox({
     label: 'Find conversations',
-    placeholder: 'Part of a number or of what was said last',
+    placeholder: 'A number, or what was said last',
     find: (text) => adjust({ find: text || null }),
   });
   const list = h('conversation-list');
@@ -149,6 +151,8 @@ export function conversationsView(context) {
     const state = messages?.store.value;
     const rows = state?.value?.rows ?? [];
     setText(title, opened ? nameOf({ phone: opened, chat: rows[0]?.chat }) : '');
+    if (entering) title.focus();
+    entering = false;
     setText(size, howMany(rows.length, Boolean(state?.value?.more)));
     const nothing = opened === '' || state?.gone;
     const shown = nothing ? 0 : rows.length;
@@ -165,8 +169,8 @@ export function conversationsView(context) {
   }
 
   list.addEventListener('open', ({ detail }) => {
+    entering = true;
     adjust({ phone: detail });
-    title.focus();
   });
   thread.addEventListener('older', () => {
     thread.wait();
