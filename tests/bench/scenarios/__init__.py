@@ -17,6 +17,7 @@ from tests.bench.scenarios import (
     messages,
     rate,
     replay,
+    rest,
     slow_reader,
     templates,
 )
@@ -35,6 +36,7 @@ SCENARIOS: dict[str, Scenario] = {
     "herd": herd.run,
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
+    "rest": rest.run,
     "backup": backup.run,
     "templates": templates.run,
 }
