@@ -17,6 +17,7 @@ from tests.bench.scenarios import (
     rate,
     replay,
     slow_reader,
+    templates,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -33,4 +34,5 @@ SCENARIOS: dict[str, Scenario] = {
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
     "backup": backup.run,
+    "templates": templates.run,
 }
