@@ -16,6 +16,7 @@ from tests.bench.scenarios import (
     memory,
     rate,
     replay,
+    rest,
     slow_reader,
     templates,
 )
@@ -33,6 +34,7 @@ SCENARIOS: dict[str, Scenario] = {
     "herd": herd.run,
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
+    "rest": rest.run,
     "backup": backup.run,
     "templates": templates.run,
 }
