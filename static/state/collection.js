@@ -20,8 +20,8 @@ import { Rows } from './rows.js';
 import { Store } from './store.js';
 
 const PAGE = 50;
-/** The most that the hub gives at once. */
-const MOST = 1_000;
+/** The most that the hub gives at once of most lists. */
+const MOST = 200;
 /** Between two rounds of reading, however many events come, ms. The first is not waited for. */
 const PACE_MS = 250;
 /** So many rows are read one by one; if more have changed, their pages are. */
