@@ -6,6 +6,7 @@ import { sentenceOf } from '../client/errors.js';
 import { formDialog } from '../elements/dialog.js';
 import { h, icon, oncePerFrame, setText } from '../elements/dom.js';
 import { sentence } from '../elements/fields.js';
+import { Keyed } from '../elements/keyed.js';
 import { Collection, faceOf } from '../state/collection.js';
 import { moved } from '../state/products.js';
 
@@ -138,6 +139,7 @@ function pictureDialog(hub, chosen) {
   let marked = new Set();
   let known = [];
   const grid = h('ul', { class: 'picture-choice', role: 'list', 'aria-label': 'Media' });
+  const options = new Keyed(grid, option);
   const text = h('p', { class: 'muted', role: 'status' });
   const more = h('button', {
     type: 'button',
@@ -164,20 +166,30 @@ function pictureDialog(hub, chosen) {
     };
     setText(text, says[faceOf(state, offered.length)] ?? 'Choose one or several.');
     more.hidden = !state.parts.all?.more;
-    grid.replaceChildren(...offered.map((each) => option(each)));
+    options.show(offered.map((each) => [each.id, each]));
   });
   media.store.watch(draw);
 
-  function option({ id, url, thumbnail_url: thumbnail, original_name: name }) {
-    const control = h('input', { type: 'checkbox', class: 'unseen', 'aria-label': name });
-    control.checked = marked.has(id);
+  /** @param {string} id */
+  function option(id) {
+    const control = h('input', { type: 'checkbox', class: 'unseen' });
     control.addEventListener('change', () => {
       if (control.checked) marked.add(id);
       else marked.delete(id);
       dialog.label(marked.size ? `Add ${marked.size}` : 'Add');
     });
-    const picture = h('img', { src: thumbnail ?? url, alt: '', loading: 'lazy' });
-    return h('li', {}, h('label', { class: 'picture-option', title: name }, control, picture));
+    const picture = h('img', { alt: '', loading: 'lazy' });
+    const label = h('label', { class: 'picture-option' }, control, picture);
+    return {
+      element: h('li', {}, label),
+      show({ url, thumbnail_url: thumbnail, original_name: name }) {
+        control.checked = marked.has(id);
+        control.setAttribute('aria-label', name);
+        label.title = name;
+        // An address that is signed anew is another: the picture is not read again for it.
+        if (!picture.src) picture.src = thumbnail ?? url;
+      },
+    };
   }
 
   dialog.element.addEventListener('close', () => media.close());
