@@ -136,14 +136,11 @@ async def test_what_was_said_before_is_read_on_demand_and_stays_in_place(
     dashboard: Dashboard, admin: Bot, bot: Bot
 ) -> None:
     page = dashboard.page
-    events = [
-        {
-            "type": "message_received", "id": f"own{n}",
-            "data": {"messageId": f"m{n}", "fromPhone": ANNA, "text": f"number {n}", "timestamp": 0},
-        }
+    said = [
+        {"messageId": f"m{n}", "fromPhone": ANNA, "text": f"number {n}", "timestamp": 0}
         for n in range(70)
-    ]  # fmt: skip
-    await bot.publish_all(events)
+    ]
+    await bot.publish_all([{"type": "message_received", "data": data} for data in said])
     key = await (await demo(admin)).key("merchant")
     await dashboard.sign_in(key, "/#/conversations?phone=263771234567")
     await expect(texts(page)).to_have_count(50)
