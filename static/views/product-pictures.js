@@ -6,6 +6,7 @@ import { sentenceOf } from '../client/errors.js';
 import { formDialog } from '../elements/dialog.js';
 import { h, icon, oncePerFrame, setText } from '../elements/dom.js';
 import { sentence } from '../elements/fields.js';
+import { Keyed } from '../elements/keyed.js';
 import { Collection, faceOf } from '../state/collection.js';
 import { moved } from '../state/products.js';
 
@@ -131,13 +132,19 @@ function primaryOf(pictures) {
  * Chooses from the merchant's media.
  * @param {import('../client/hub.js').Hub} hub
  * @param {(ids: string[]) => Promise<void>} chosen
+ * @param {{ title?: string, submit?: string, single?: boolean }} [says]
  */
-function pictureDialog(hub, chosen) {
+export function pictureDialog(
+  hub,
+  chosen,
+  { title = 'Add pictures', submit = 'Add', single = false } = {},
+) {
   const media = new Collection(hub, { plural: 'media', page: 60 });
   /** @type {Set<string>} */
   let marked = new Set();
   let known = [];
   const grid = h('ul', { class: 'picture-choice', role: 'list', 'aria-label': 'Media' });
+  const options = new Keyed(grid, option);
   const text = h('p', { class: 'muted', role: 'status' });
   const more = h('button', {
     type: 'button',
@@ -146,9 +153,9 @@ function pictureDialog(hub, chosen) {
     onclick: () => media.more('all'),
   });
   const dialog = formDialog({
-    title: 'Add pictures',
-    submit: 'Add',
-    icon: 'plus',
+    title,
+    submit,
+    icon: single ? 'check' : 'plus',
     wide: true,
     body: [text, grid, more],
     run: () => chosen([...marked]),
@@ -161,30 +168,43 @@ function pictureDialog(hub, chosen) {
       offline: 'Not connected.',
       failed: state.problem,
       empty: 'There is no other picture. Upload some on the Media screen.',
+      rows: single ? 'Choose one.' : 'Choose one or several.',
     };
-    setText(text, says[faceOf(state, offered.length)] ?? 'Choose one or several.');
+    setText(text, says[faceOf(state, offered.length)]);
     more.hidden = !state.parts.all?.more;
-    grid.replaceChildren(...offered.map((each) => option(each)));
+    options.show(offered.map((each) => [each.id, each]));
   });
   media.store.watch(draw);
 
-  function option({ id, url, thumbnail_url: thumbnail, original_name: name }) {
-    const control = h('input', { type: 'checkbox', class: 'unseen', 'aria-label': name });
-    control.checked = marked.has(id);
+  /** @param {string} id */
+  function option(id) {
+    const type = single ? 'radio' : 'checkbox';
+    const control = h('input', { type, name: `${submit}-picture`, class: 'unseen' });
     control.addEventListener('change', () => {
+      if (single) marked.clear();
       if (control.checked) marked.add(id);
       else marked.delete(id);
-      dialog.label(marked.size ? `Add ${marked.size}` : 'Add');
+      dialog.label(marked.size && !single ? `${submit} ${marked.size}` : submit);
     });
-    const picture = h('img', { src: thumbnail ?? url, alt: '', loading: 'lazy' });
-    return h('li', {}, h('label', { class: 'picture-option', title: name }, control, picture));
+    const picture = h('img', { alt: '', loading: 'lazy' });
+    const label = h('label', { class: 'picture-option' }, control, picture);
+    return {
+      element: h('li', {}, label),
+      show({ url, thumbnail_url: thumbnail, original_name: name }) {
+        control.checked = marked.has(id);
+        control.setAttribute('aria-label', name);
+        label.title = name;
+        // An address that is signed anew is another: the picture is not read again for it.
+        if (!picture.src) picture.src = thumbnail ?? url;
+      },
+    };
   }
 
   dialog.element.addEventListener('close', () => media.close());
   return {
     element: dialog.element,
     /**
-     * @param {import('../state/products.js').Product} product whose merchant's media are offered
+     * @param {{ merchant_id?: string }} product whose merchant's media are offered
      * @param {string[]} own what it shows already
      */
     open(product, own) {
@@ -193,7 +213,7 @@ function pictureDialog(hub, chosen) {
       const wanted = { merchant_id: product.merchant_id, status: 'ready' };
       media.ask({ all: wanted }, { accepts: ({ status }) => status === 'ready' });
       media.open();
-      dialog.label('Add');
+      dialog.label(submit);
       dialog.open();
       draw();
     },

@@ -14,6 +14,7 @@ import { BUTTONS, CHOICES, idFor, LIMITS } from '../state/template-text.js';
  * @typedef {object} Host the form around them
  * @property {() => import('../state/template-draft.js').Draft} draft
  * @property {boolean} editable
+ * @property {() => { merchant_id?: string }} whose whose media are offered
  * @property {(field: import('../elements/fields.js').Field, measure?: Measure) => void} add
  * @property {(field: import('../elements/fields.js').Field) => void} remove
  * @property {() => void} changed

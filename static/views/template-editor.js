@@ -81,6 +81,7 @@ export function templateEditor(context, { written, created, removed, back }) {
     (name) => {
       if (name === 'versions' && base) versions.show(base.id);
       if (name === 'edit') mark();
+      toPreview.hidden = name !== 'edit' || !loaded();
     },
   );
   const notice = templateNotice({ keep: keepMine, drop: takeTheirs });
@@ -105,10 +106,21 @@ export function templateEditor(context, { written, created, removed, back }) {
       'To send it no longer, archive it instead.',
     ),
   );
+  // Where the phone is below the fields, it is far away.
+  const toPreview = h('button', {
+    type: 'button',
+    class: 'button small to-preview',
+    text: 'See the preview',
+    onclick: () => aside.focus(),
+  });
   const state = h('p', { class: 'editor-note muted', role: 'status' });
-  const deleting = questionDialog({ submit: 'Delete', run: deleted });
+  const deleting = questionDialog({ submit: 'Delete', keep: 'Keep it', run: deleted });
   const restoring = questionDialog({ submit: 'Restore', run: (number) => restore(number) });
-  const leaving = questionDialog({ submit: 'Leave without saving', run: async (go) => go() });
+  const leaving = questionDialog({
+    submit: 'Leave without saving',
+    keep: 'Stay here',
+    run: async (go) => go(),
+  });
   const buttons = h(
     'div',
     { class: 'editor-actions' },
@@ -120,13 +132,14 @@ export function templateEditor(context, { written, created, removed, back }) {
     { class: 'template-editor', 'aria-label': 'Template', hidden: true },
     h('header', { class: 'editor-head' }, link, h('div', { class: 'editor-name' }, title, pill, facts), buttons),
     notice.element,
-    panels.element,
+    h('div', { class: 'editor-ways' }, panels.element, toPreview),
     state,
     content,
     deleting.element,
     restoring.element,
     leaving.element,
     notice.dialog,
+    form.dialog,
   );
   element.addEventListener('keydown', (event) => {
     if (event.key !== 's' || !(event.ctrlKey || event.metaKey)) return;
@@ -159,6 +172,7 @@ export function templateEditor(context, { written, created, removed, back }) {
   function draw() {
     const there = loaded();
     content.hidden = panels.element.hidden = !there;
+    toPreview.hidden = !there || edit.hidden;
     const { problem = '', gone = false } = followed?.store.value ?? {};
     setText(state, there ? '' : gone ? 'This template is not there any more.' : problem || waiting());
     state.hidden = there;
@@ -217,7 +231,7 @@ export function templateEditor(context, { written, created, removed, back }) {
 
   function show(template, elsewhere) {
     take(template);
-    form.load(draftOf(template), { fresh: false });
+    form.load(draftOf(template), template.merchant_id);
     ask(elsewhere);
     if (elsewhere) notice.told(`Version ${grouped(template.version)} was written elsewhere.`);
     draw();
@@ -237,7 +251,7 @@ export function templateEditor(context, { written, created, removed, back }) {
     if (!theirs) return;
     const draft = rebased(form.draft, base, theirs);
     take(theirs);
-    form.load(draft, { fresh: false });
+    form.load(draft, base.merchant_id);
     changed();
     form.focus();
   }
@@ -375,7 +389,7 @@ export function templateEditor(context, { written, created, removed, back }) {
       panels.show('edit');
       if (id === NEW) {
         newId = uuid7();
-        form.load(draftOf(), { fresh: true });
+        form.load(draftOf());
         ask(true);
         draw();
         form.focus();

@@ -28,6 +28,7 @@ export function templateForm(context, changed) {
   const touched = new Set();
   let all = false;
   let draft = draftOf();
+  let merchantId = '';
   /** The text that a variable is put into. @type {any} */
   let target = null;
 
@@ -35,6 +36,7 @@ export function templateForm(context, changed) {
   const host = {
     draft: () => draft,
     editable,
+    whose: () => (merchantId ? { merchant_id: merchantId } : merchant.params()),
     add(made, measure) {
       if (form.fields.includes(made)) return;
       form.add(made);
@@ -207,14 +209,17 @@ export function templateForm(context, changed) {
     /** Where what is refused is shown. */
     form,
     merchant,
+    dialog: media.dialog,
     get draft() {
       return draft;
     },
     /**
      * @param {Draft} next
-     * @param {{ fresh: boolean }} how whether it is a new template
+     * @param {string} [whose] the merchant of a stored one; without it, it is new
      */
-    load(next, { fresh }) {
+    load(next, whose = '') {
+      const fresh = whose === '';
+      merchantId = whose;
       draft = next;
       touched.clear();
       all = !fresh;

@@ -2,9 +2,10 @@
  * The picture or document of a media template: by its address, or one of the merchant's media.
  */
 import { countedField } from '../elements/counted-field.js';
-import { h } from '../elements/dom.js';
+import { h, icon } from '../elements/dom.js';
 import { field, input, select } from '../elements/fields.js';
 import { LIMITS } from '../state/template-text.js';
+import { pictureDialog } from './product-pictures.js';
 
 /**
  * @param {import('./shell.js').Context} context
@@ -44,9 +45,32 @@ export function mediaEditor(context, host) {
     label: 'Id of the media',
     pointer: '/media/media_id',
     control: input({ class: 'mono', readonly: !host.editable, spellcheck: 'false' }),
-    hint: 'As the Media screen shows it',
+    hint: 'Of a picture on the Media screen',
     wide: true,
   });
+  const pictures = pictureDialog(context.hub, chosen, {
+    title: 'Choose a picture',
+    submit: 'Choose',
+    single: true,
+  });
+  const choose = h(
+    'button',
+    {
+      type: 'button',
+      class: 'button small',
+      onclick: () => pictures.open(host.whose(), [host.draft().media.media_id]),
+    },
+    icon('media'),
+    h('span', { text: 'Choose a picture' }),
+  );
+
+  /** @param {string[]} ids one, or none */
+  async function chosen([picture]) {
+    if (!picture) return;
+    id.control.value = picture;
+    id.control.dispatchEvent(new Event('input', { bubbles: true }));
+  }
+
   host.add(url, {
     text: () => host.draft().media.url,
     limit: () => LIMITS.address,
@@ -60,6 +84,7 @@ export function mediaEditor(context, host) {
     const byUrl = media.from === 'url';
     url.element.hidden = !byUrl;
     id.element.hidden = byUrl;
+    choose.hidden = byUrl || !host.editable;
     // What is wrong with the media as a whole is said where it is given.
     url.pointer = byUrl ? '/media' : '/media/url';
     marked.pointer = byUrl ? '/media/media_id' : '/media';
@@ -78,7 +103,14 @@ export function mediaEditor(context, host) {
   keep(id.control, 'media_id');
 
   return {
-    element: h('div', { class: 'form-grid' }, kind.element, from.element, url.element, id.element),
+    element: h(
+      'div',
+      { class: 'choice-group' },
+      h('div', { class: 'form-grid' }, kind.element, from.element, url.element, id.element),
+      choose,
+    ),
+    /** It stands outside of the form: it is one of its own. */
+    dialog: pictures.element,
     load() {
       const { media } = host.draft();
       kind.control.value = media.type;

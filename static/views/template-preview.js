@@ -16,6 +16,7 @@ export function templatePreview({ hub }, preview, goTo) {
   const phone = /** @type {import('../elements/phone-preview.js').PhonePreview} */ (
     h('phone-preview')
   );
+  const heading = h('h3', { class: 'preview-title', tabindex: '-1', text: 'Preview' });
   const state = h('p', { class: 'preview-state' });
   const missing = h('p', { class: 'preview-missing' });
   const faults = h('ul', { class: 'preview-faults', role: 'list', 'aria-label': 'What is wrong' });
@@ -69,7 +70,7 @@ export function templatePreview({ hub }, preview, goTo) {
     element: h(
       'section',
       { class: 'template-preview', 'aria-label': 'Preview' },
-      h('h3', { text: 'Preview' }),
+      heading,
       state,
       phone,
       missing,
@@ -77,6 +78,11 @@ export function templatePreview({ hub }, preview, goTo) {
       warnings,
       spoken,
     ),
+    /** Goes to the phone. */
+    focus() {
+      heading.focus();
+      heading.scrollIntoView();
+    },
     leave: end,
   };
 }

@@ -77,6 +77,7 @@ async def test_the_board_its_drawer_and_its_dialogs_fit(
         await expect(page.locator(".sidebar")).to_have_css("transform", "none")
         assert await layout_faults(page) == []
         await board.press("Escape")
+        await expect(page.locator(".sidebar")).not_to_be_visible()
     await dashboard.hub.kill()
     await expect(dashboard.reading).to_contain_text("Not connected")
     assert await layout_faults(page) == []

@@ -14,9 +14,12 @@ from tests.bench.scenarios import (
     ingest,
     ingest_postgres,
     memory,
+    messages,
     rate,
     replay,
+    rest,
     slow_reader,
+    templates,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -26,11 +29,14 @@ SCENARIOS: dict[str, Scenario] = {
     "ingest": ingest.saturated,
     "ingest-rate": ingest.at_a_rate,
     "ingest-postgres": ingest_postgres.run,
+    "messages": messages.run,
     "rate": rate.run,
     "memory": memory.run,
     "replay": replay.run,
     "herd": herd.run,
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
+    "rest": rest.run,
     "backup": backup.run,
+    "templates": templates.run,
 }
