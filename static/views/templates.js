@@ -105,7 +105,8 @@ export function templatesView(context) {
     const live = connected(connection);
     const at = live && !value.problem && value.at !== null ? now : value.at;
     reading.show({ connected: live, problem: value.problem, at }, now);
-    element.classList.toggle('stale', value.phase === 'ready' && !live);
+    // What a person writes is of now, connected or not.
+    element.classList.toggle('stale', value.phase === 'ready' && !live && !opened);
     const { find } = filter;
     const shown = value.rows.filter((template) => !find || templateMatches(template, find));
     shown.sort((a, b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1));
