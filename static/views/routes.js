@@ -4,6 +4,7 @@
  */
 import { may } from '../state/permissions.js';
 import { auditView } from './audit.js';
+import { conversationsView } from './conversations.js';
 import { healthView } from './health.js';
 import { ordersView } from './orders.js';
 import { productsView } from './products.js';
@@ -38,6 +39,14 @@ const ROUTES = {
     needs: 'products.list',
     live: true,
     open: productsView,
+  },
+  '/conversations': {
+    title: 'Conversations',
+    icon: 'conversations',
+    group: 'Shop',
+    needs: 'conversations.list',
+    live: true,
+    open: conversationsView,
   },
   '/sessions': {
     title: 'Sessions',
