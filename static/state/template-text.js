@@ -26,7 +26,7 @@ export const BUTTONS = 3;
 export const CHOICES = 10;
 
 /** `{{name}}`; the blanks are those of the hub, which are not quite those of JavaScript. */
-const BLANK = '[\\s\\x1c-\\x1f\\x85]*';
+const BLANK = '(?:(?!\\ufeff)[\\s\\x1c-\\x1f\\x85])*';
 const PLACEHOLDER = new RegExp(`\\{\\{${BLANK}([A-Za-z0-9_]{1,64})${BLANK}\\}\\}`, 'g');
 
 /**

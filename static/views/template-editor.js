@@ -5,14 +5,12 @@
  * only where nothing was written here. A save says which version it was made of; the hub refuses it
  * where there is a later one, and the person decides what becomes of the two.
  */
-import '../elements/status-pill.js';
 import { sentenceOf } from '../client/errors.js';
 import { uuid7 } from '../client/ids.js';
 import { questionDialog } from '../elements/dialog.js';
-import { h, icon, setText } from '../elements/dom.js';
+import { h, setText } from '../elements/dom.js';
 import { sentence } from '../elements/fields.js';
 import { grouped } from '../elements/format.js';
-import { statusPill } from '../elements/status-pill.js';
 import { tabs } from '../elements/tabs.js';
 import { Followed } from '../state/followed.js';
 import { LivePreview } from '../state/live-preview.js';
@@ -22,11 +20,11 @@ import {
   draftOf,
   draftValues,
   rebased,
-  storedOf,
-  updateOf,
 } from '../state/template-draft.js';
+import { templateCommands } from './template-commands.js';
 import { templateForm } from './template-form.js';
 import { templateFormats } from './template-formats.js';
+import { templateHead } from './template-head.js';
 import { templateNotice } from './template-notice.js';
 import { templatePreview } from './template-preview.js';
 import { templateVersions } from './template-versions.js';
@@ -40,14 +38,15 @@ export const NEW = 'new';
  * @param {import('./shell.js').Context} context
  * @param {object} on
  * @param {(template: Template) => void} on.written
- * @param {(id: string) => void} on.created its address is another
+ * @param {(id: string) => void} on.renamed it has another address, and is still the same
  * @param {(id: string) => void} on.removed
  * @param {() => string} on.back the address of the list
  */
-export function templateEditor(context, { written, created, removed, back }) {
-  const { hub, commands, connection, merchants, session, toasts, may } = context;
+export function templateEditor(context, { written, renamed, removed, back }) {
+  const { hub, connection, merchants, session, toasts, may } = context;
   const admin = session.store.value.session.role === 'admin';
   const editable = may('templates.update');
+  const act = templateCommands(context);
   let id = '';
   /** The id that a new one gets: the same with every press of the button. */
   let newId = '';
@@ -68,7 +67,7 @@ export function templateEditor(context, { written, created, removed, back }) {
   const formats = templateFormats(preview);
   const versions = templateVersions(context, (number) => {
     if (dirty()) restoring.open(number, `Restore version ${number}?`, 'What you have not saved is lost.');
-    else attempt(() => restore(number));
+    else attempt(() => restored(number));
   });
   const edit = h('div', { class: 'template-edit' }, form.element, aside.element);
   const panels = tabs(
@@ -85,27 +84,18 @@ export function templateEditor(context, { written, created, removed, back }) {
     },
   );
   const notice = templateNotice({ keep: keepMine, drop: takeTheirs });
-  const title = h('h2', { class: 'editor-title', tabindex: '-1' });
-  const pill = statusPill('draft');
-  const facts = h('span', { class: 'editor-facts' });
-  const link = h('a', { class: 'icon-button', 'aria-label': 'All templates', title: 'All templates' });
-  link.append(icon('left'));
-  const action = (text, sign, onclick, kind = '') => {
-    const label = h('span', { text });
-    const element = h('button', { type: 'button', class: `button ${kind}`, onclick }, icon(sign), label);
-    return { element, label };
-  };
-  const save = action('Save', 'check', () => attempt(saved), 'primary');
-  const activate = action('Activate', 'play', () => attempt(activated));
-  const archive = action('Archive', 'pause', () => attempt(archived));
-  const remove = action('Delete', 'trash', () =>
-    deleting.open(
-      base,
-      `Delete ${base.name}?`,
-      'Its versions go with it, and bots that ask for it find nothing.',
-      'To send it no longer, archive it instead.',
-    ),
-  );
+  const head = templateHead(context, {
+    save: () => attempt(saved),
+    activate: () => attempt(activated),
+    archive: () => attempt(async () => take(await act.archive(base))),
+    remove: () =>
+      deleting.open(
+        base,
+        `Delete ${base.name}?`,
+        'Its versions go with it, and bots that ask for it find nothing.',
+        'To send it no longer, archive it instead.',
+      ),
+  });
   // Where the phone is below the fields, it is far away.
   const toPreview = h('button', {
     type: 'button',
@@ -114,23 +104,21 @@ export function templateEditor(context, { written, created, removed, back }) {
     onclick: () => aside.focus(),
   });
   const state = h('p', { class: 'editor-note muted', role: 'status' });
-  const deleting = questionDialog({ submit: 'Delete', keep: 'Keep it', run: deleted });
-  const restoring = questionDialog({ submit: 'Restore', run: (number) => restore(number) });
+  const deleting = questionDialog({ submit: 'Delete', keep: 'Keep it', run: (template) => alone(() => deleted(template)) });
+  const restoring = questionDialog({
+    submit: 'Restore',
+    run: (number) => alone(() => restored(number)),
+  });
   const leaving = questionDialog({
     submit: 'Leave without saving',
     keep: 'Stay here',
     run: async (go) => go(),
   });
-  const buttons = h(
-    'div',
-    { class: 'editor-actions' },
-    ...(editable ? [remove, archive, activate, save].map((each) => each.element) : []),
-  );
   const content = h('div', { class: 'editor-content' }, edit, formats.element, versions.element);
   const element = h(
     'section',
     { class: 'template-editor', 'aria-label': 'Template', hidden: true },
-    h('header', { class: 'editor-head' }, link, h('div', { class: 'editor-name' }, title, pill, facts), buttons),
+    head.element,
     notice.element,
     h('div', { class: 'editor-ways' }, panels.element, toPreview),
     state,
@@ -176,23 +164,8 @@ export function templateEditor(context, { written, created, removed, back }) {
     const { problem = '', gone = false } = followed?.store.value ?? {};
     setText(state, there ? '' : gone ? 'This template is not there any more.' : problem || waiting());
     state.hidden = there;
-    const unsaved = dirty();
-    setText(title, there ? form.draft.name || 'New template' : 'Template');
-    pill.hidden = base === null;
-    if (base) pill.show(base.status);
-    const name = base && admin ? merchants.name(base.merchant_id) : '';
-    const version = base ? `version ${grouped(base.version)}` : '';
-    const mine = unsaved ? 'not saved' : '';
-    setText(facts, there ? [name, version, mine].filter(Boolean).join(' · ') : '');
-    buttons.hidden = !there;
-    save.element.disabled = busy || !unsaved;
-    setText(activate.label, unsaved ? 'Save and activate' : 'Activate');
-    activate.element.hidden = base?.status === 'active';
-    activate.element.disabled = busy;
-    archive.element.hidden = base?.status !== 'active';
-    archive.element.disabled = remove.element.disabled = busy;
-    remove.element.hidden = base === null;
-    element.toggleAttribute('data-dirty', unsaved);
+    const { name } = form.draft;
+    head.show({ base, name, there, unsaved: dirty(), busy });
     panels.element.querySelector('[data-tab=versions]').hidden = base === null;
   }
 
@@ -239,11 +212,14 @@ export function templateEditor(context, { written, created, removed, back }) {
 
   /** It was deleted, and what is written here is all that is left of it. */
   function lost() {
-    base = null;
-    theirs = null;
+    const whose = base.merchant_id;
+    base = theirs = null;
     newId = uuid7();
     stop();
     id = NEW;
+    renamed(NEW);
+    offerMerchants();
+    form.merchant.field.control.value = whose;
     notice.lost();
   }
 
@@ -262,26 +238,33 @@ export function templateEditor(context, { written, created, removed, back }) {
     form.focus();
   }
 
-  /** One command at a time; what is refused is said where it belongs. */
-  async function attempt(work) {
+  /** One command at a time: what is read meanwhile may be what it writes, and waits. */
+  async function alone(work) {
     if (busy) return;
     busy = true;
     form.form.clear();
     draw();
     try {
       await work();
-    } catch (error) {
-      if (error.name !== 'HubError') throw error;
-      refused(error);
     } finally {
       busy = false;
-      element.removeAttribute('aria-busy');
       draw();
     }
     if (followed) received(followed.store.value);
   }
 
+  /** What is refused is said where it belongs. */
+  async function attempt(work) {
+    try {
+      await alone(work);
+    } catch (error) {
+      if (error.name !== 'HubError') throw error;
+      refused(error);
+    }
+  }
+
   function refused(error) {
+    // What is there by now is read, and told.
     if (error.code === 'precondition_failed') followed?.touch();
     panels.show('edit');
     form.tellAll();
@@ -291,50 +274,31 @@ export function templateEditor(context, { written, created, removed, back }) {
   }
 
   async function saved() {
-    if (!dirty() && base) return;
+    if (base && !dirty()) return;
     form.tellAll();
-    const { draft } = form;
-    if (base) {
-      const params = { id: base.id, ...updateOf(draft, base) };
-      take((await commands.run('templates.update', params, { ifMatch: base.version })).template);
-    } else {
-      const params = { id: newId, ...form.merchant.params(), ...storedOf(draft) };
-      const { template } = await commands.run('templates.create', params);
-      id = template.id;
-      form.merchant.element.hidden = true;
-      take(template);
-      follow();
-      created(template.id);
-    }
-    toasts.say(`${base.name} was saved`);
+    if (base) return take(await act.update(base, form.draft));
+    const template = await act.create({ id: newId, ...form.merchant.params() }, form.draft);
+    id = template.id;
+    form.merchant.element.hidden = true;
+    take(template);
+    follow();
+    renamed(template.id);
   }
 
   async function activated() {
     await saved();
-    const asked = [{ id: base.id }, { ifMatch: base.version }];
-    take((await commands.run('templates.activate', ...asked)).template);
-    toasts.say(`${base.name} is active`);
+    take(await act.activate(base));
   }
 
-  async function archived() {
-    const asked = [{ id: base.id }, { ifMatch: base.version }];
-    take((await commands.run('templates.archive', ...asked)).template);
-    toasts.say(`${base.name} is archived`);
-  }
-
-  async function deleted({ id: gone, name, version }) {
-    await commands.run('templates.delete', { id: gone }, { ifMatch: version });
+  async function deleted(template) {
+    await act.remove(template);
     stop();
     base = null;
-    removed(gone);
-    toasts.say(`${name} was deleted`);
+    removed(template.id);
   }
 
-  async function restore(number) {
-    const params = { id: base.id, number };
-    const { template } = await commands.run('templates.restore', params, { ifMatch: base.version });
-    show(template, false);
-    toasts.say(`${template.name} says again what it said in version ${number}`);
+  async function restored(number) {
+    show(await act.restore(base, number), false);
   }
 
   function follow() {
@@ -385,7 +349,7 @@ export function templateEditor(context, { written, created, removed, back }) {
       notice.hide();
       element.hidden = id === '';
       if (!id) return;
-      link.setAttribute('href', back());
+      head.back(back());
       panels.show('edit');
       if (id === NEW) {
         newId = uuid7();
@@ -396,7 +360,7 @@ export function templateEditor(context, { written, created, removed, back }) {
       } else {
         follow();
         draw();
-        title.focus();
+        head.focus();
       }
     },
     dirty,

@@ -13,6 +13,9 @@ import { buttonsEditor, sectionsEditor } from './template-choices.js';
 import { mediaEditor } from './template-media.js';
 import { templateValues } from './template-values.js';
 
+/** What is no part of the message: of that a preview says nothing, only a save. */
+const STORED = new Set(['/name', '/description', '/language']);
+
 /**
  * @typedef {import('../state/template-draft.js').Draft} Draft
  *
@@ -247,6 +250,7 @@ export function templateForm(context, changed) {
         if (found !== null && !faults.has(found)) faults.set(found, sentence(message));
       }
       for (const each of shown) {
+        if (STORED.has(each.pointer)) continue;
         const fault = all || touched.has(each) ? (faults.get(each.pointer) ?? '') : '';
         // Those without a mark of their own have nothing that the preview could find wrong.
         /** @type {any} */ (each).mark?.(fault);

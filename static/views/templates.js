@@ -55,7 +55,10 @@ export function templatesView(context) {
   const count = h('p', { class: 'session-count number' });
   const editor = templateEditor(context, {
     written: (template) => templates.put(template),
-    created: (id) => adjust({ template: id }),
+    renamed(id) {
+      opened = id;
+      adjust({ template: id });
+    },
     removed(id) {
       templates.drop(id);
       adjust({ template: null });

@@ -290,9 +290,7 @@ async def test_a_save_that_comes_too_late_is_refused_and_says_what_changed(
     line.hidden = frozenset({"template_updated"})
     shop = await demo(admin)
     made = await create(shop, BUTTONS)
-    await dashboard.sign_in(
-        await shop.key("merchant"), f"/#/templates?template={made['id']}"
-    )
+    await dashboard.sign_in(await shop.key("merchant"), f"/#/templates?template={made['id']}")
     await expect(desk.body).to_have_value(BUTTONS["body"])
     await update(shop, made, footer="Theirs")
     await desk.body.fill("Mine")
@@ -361,9 +359,7 @@ async def test_who_only_reads_sees_all_and_changes_nothing(
     assert (await stored(shop, made["id"]))["version"] == 2
 
 
-async def test_templates_are_found_by_name_type_and_state(
-    dashboard: Dashboard, admin: Bot
-) -> None:
+async def test_templates_are_found_by_name_type_and_state(dashboard: Dashboard, admin: Bot) -> None:
     page, desk = dashboard.page, Desk(dashboard)
     shop = await demo(admin)
     made = await create(shop, BUTTONS)
