@@ -1,6 +1,6 @@
 """All commands, by the names under which `call` knows them."""
 
-from . import audit, browsers, health, keys, merchants, sessions
+from . import audit, browsers, health, keys, media, merchants, sessions
 from .command import Command
 
 COMMANDS: dict[str, Command] = {
@@ -11,6 +11,7 @@ COMMANDS: dict[str, Command] = {
             *browsers.COMMANDS,
             *health.COMMANDS,
             *keys.COMMANDS,
+            *media.COMMANDS,
             *merchants.COMMANDS,
             *sessions.COMMANDS,
         ),
