@@ -62,8 +62,8 @@ async def uses(tx: Transaction, files: Sequence[MediaFile]) -> dict[str, int]:
     shown = await tx.fetch_wanted(
         ("m", "i"),
         ids,
-        "SELECT i, COUNT(*) FROM wanted"
-        " JOIN product_media p ON p.merchant_id = m AND p.media_id = i GROUP BY i",
+        "SELECT i, (SELECT COUNT(*) FROM product_media p WHERE p.merchant_id = m"
+        " AND p.media_id = i) FROM wanted",
     )
     found = Counter(dict.fromkeys((file.id for file in files), 0))
     for id_, count in shown:
@@ -95,7 +95,7 @@ async def _in_templates(tx: Transaction, merchant_ids: set[str]) -> list[tuple[s
         ("m",),
         [(id_,) for id_ in sorted(merchant_ids)],
         "SELECT t.name, t.media FROM wanted"
-        " JOIN message_templates t ON t.merchant_id = m AND t.media IS NOT NULL ORDER BY t.name",
+        " JOIN message_templates t ON t.merchant_id = m AND t.media IS NOT NULL",
     )
-    named = [(name, msgspec.json.decode(media, type=TemplateMedia)) for name, media in rows]
+    named = [(name, msgspec.json.decode(media, type=TemplateMedia)) for name, media in sorted(rows)]
     return [(media.media_id, name) for name, media in named if media.media_id is not None]
