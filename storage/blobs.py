@@ -146,7 +146,9 @@ class Blobs:
         Raises:
             OSError: the folder cannot be made or written, or knows no hard links.
         """
-        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self.root, self._incoming.parent, self._incoming):
+            folder.mkdir(mode=0o700, exist_ok=True)
         left = []
         for path in sorted(self._incoming.iterdir()):
             blob = None if path.suffix == _PART else _marked(path.name)
