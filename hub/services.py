@@ -144,11 +144,12 @@ async def open_services(
             for task in endless:
                 task.cancel()
             probes.close()
-            media.close()
             presence.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await telling
                 await peers.leave()
+            with contextlib.suppress(asyncio.CancelledError):
+                await media.close()
             event_log.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing

@@ -36,6 +36,7 @@ class Checker:
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(PROCESSES)
         self._idle: list[asyncio.subprocess.Process] = []
+        self._all: set[asyncio.subprocess.Process] = set()
         self._ending: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -48,6 +49,7 @@ class Checker:
         """
         async with self._free:
             process = self._idle.pop() if self._idle else await _start()
+            self._all = {each for each in self._all if each.returncode is None} | {process}
             try:
                 answer = await _ask(process, path)
             except BaseException:
@@ -65,12 +67,13 @@ class Checker:
             raise NotTaken(str(answer["refused"]))
         return picture_of(answer)
 
-    def close(self) -> None:
-        """End the decoders."""
+    async def close(self) -> None:
+        """End the decoders, and wait for that."""
         self._closed = True
         if self._ending is not None:
             self._ending.cancel()
         self._end_idle()
+        await asyncio.gather(*(process.wait() for process in self._all))
 
     def _end_later(self) -> None:
         if self._ending is not None:

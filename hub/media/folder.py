@@ -63,8 +63,9 @@ class MediaFolder:
         for mark in await to_thread.run_sync(self._blobs.prepare, limiter=self._threads):
             await self._tidy(mark)
 
-    def close(self) -> None:
-        self.checker.close()
+    async def close(self) -> None:
+        """End what runs beside the hub."""
+        await self.checker.close()
 
     @property
     def signer(self) -> Signer:

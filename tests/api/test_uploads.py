@@ -1,4 +1,4 @@
-"""`POST /api/media/upload`: three forms, one answer; who may, and what is refused before its body."""
+"""`POST /api/media/upload`: three forms, one answer; who may; what is refused before its body."""
 
 import asyncio
 import base64
@@ -371,6 +371,9 @@ async def test_too_many_uploads_of_one_merchant_at_once(world: World) -> None:
     finally:
         for writer in writers:
             writer.transport.abort()
+        async with asyncio.timeout(20.0):
+            while any(name.endswith(".part") for name in files(world)):
+                await asyncio.sleep(0.01)
 
 
 # ── the socket ───────────────────────────────────────────────────────────────────────────────────

@@ -25,7 +25,8 @@ class QuickDoor(GuardedHttp):
     body_seconds: ClassVar[float] = BODY_SECONDS
     linger_seconds: ClassVar[float] = 0.3
     body_bounds: ClassVar[dict[str, tuple[int, float]]] = {
-        "/large/": (LARGE, BODY_SECONDS), "/large/small": (10, BODY_SECONDS)
+        "/large/": (LARGE, BODY_SECONDS),
+        "/large/small": (10, BODY_SECONDS),
     }
 
 
