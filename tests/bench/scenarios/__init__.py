@@ -17,6 +17,7 @@ from tests.bench.scenarios import (
     rate,
     replay,
     slow_reader,
+    uploads,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -32,5 +33,6 @@ SCENARIOS: dict[str, Scenario] = {
     "herd": herd.run,
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
+    "uploads": uploads.run,
     "backup": backup.run,
 }
