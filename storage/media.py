@@ -18,6 +18,11 @@ async def get(tx: Transaction, id_: str) -> MediaFile:
     return await _MEDIA.get(tx, id_)
 
 
+async def by_ids(tx: Transaction, ids: Sequence[str]) -> dict[str, MediaFile]:
+    """The files of the bound merchant that there are of these, by id."""
+    return await _MEDIA.by_ids(tx, ids)
+
+
 async def insert(tx: Transaction, media: MediaFile) -> MediaFile:
     """Add a media file; raises Conflict."""
     return await _MEDIA.insert(tx, media)

@@ -1,6 +1,22 @@
 """All commands, by the names under which `call` knows them."""
 
-from . import audit, browsers, health, keys, media, merchants, sessions
+from . import (
+    audit,
+    browsers,
+    delivery_tasks,
+    health,
+    keys,
+    media,
+    merchants,
+    orders,
+    payments,
+    previews,
+    products,
+    sessions,
+    template_versions,
+    templates,
+    webhooks,
+)
 from .command import Command
 
 COMMANDS: dict[str, Command] = {
@@ -9,11 +25,19 @@ COMMANDS: dict[str, Command] = {
         (
             *audit.COMMANDS,
             *browsers.COMMANDS,
+            *delivery_tasks.COMMANDS,
             *health.COMMANDS,
             *keys.COMMANDS,
             *media.COMMANDS,
             *merchants.COMMANDS,
+            *orders.COMMANDS,
+            *payments.COMMANDS,
+            *previews.COMMANDS,
+            *products.COMMANDS,
             *sessions.COMMANDS,
+            *template_versions.COMMANDS,
+            *templates.COMMANDS,
+            *webhooks.COMMANDS,
         ),
         key=lambda command: command.name,
     )

@@ -121,11 +121,17 @@ HUB_TYPES = frozenset(
     template_created template_updated template_deleted
     media_uploaded media_processed media_failed media_deleted
     job_queued job_started job_progressed job_completed job_failed job_dead job_cancelled
-    webhook_failed webhook_disabled product_created product_deleted order_cancelled
-    delivery_updated key_created key_revoked presence_changed typing_started typing_stopped
+    webhook_failed webhook_disabled product_created product_deleted order_updated order_cancelled
+    order_deleted delivery_updated delivery_deleted key_created key_revoked presence_changed
+    typing_started typing_stopped
     """.split()  # noqa: SIM905  # reads better than a list of thirty lines
 )
 """Types that the hub alone writes."""
+
+VOLATILE_TYPES = frozenset(
+    {"job_started", "job_progressed", "presence_changed", "typing_started", "typing_stopped"}
+)
+"""Types of the hub that have no place in the log: whoever is not there misses them."""
 
 _CUSTOM = re.compile(rf"custom_[A-Za-z0-9_.-]{{1,{TYPE_CHARS - 7}}}", re.ASCII)
 _FREE = dict.fromkeys(PUBLISHED_TYPES)
@@ -141,7 +147,7 @@ def check_publishable(type_: str, data: dict[str, Any]) -> None:
         InvalidEvent: the data does not fit; `errors` names every field that is wrong.
     """
     if type_.startswith("custom_"):
-        if not _is_custom(type_):
+        if not is_custom(type_):
             message = f"custom_ and 1 to {TYPE_CHARS - 7} of A-Z a-z 0-9 _ . - make a type"
             raise InvalidEvent(f"/type: {message}", (FieldError("/type", message),))
         return
@@ -154,7 +160,8 @@ def check_publishable(type_: str, data: dict[str, Any]) -> None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_custom(type_: str) -> bool:
+def is_custom(type_: str) -> bool:
+    """Whether this is a type of the publishers' own."""
     return _CUSTOM.fullmatch(type_) is not None
 
 

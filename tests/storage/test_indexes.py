@@ -18,7 +18,7 @@ import storage
 from storage import audit, events, instances, keys
 from storage.database import Database, Engine, Transaction
 from storage.errors import Conflict, NotFound, Stale
-from storage.records import ApiKey
+from storage.records import ApiKey, Merchant
 from storage.scope import HUB, Scope
 from tests.storage import samples
 from tests.storage.plans import Explaining, partial_indexes
@@ -49,9 +49,9 @@ class Call(NamedTuple):
     engines: tuple[Engine, ...] = ("sqlite", "postgres")
 
 
-def _paged(**filters: Any) -> list[Call]:
+def _paged(needed: Mapping[str, Any] | None = None, **filters: Any) -> list[Call]:
     def call(after: str) -> Call:
-        return Call(ANY, lambda made: (after, 10), filters)
+        return Call(ANY, lambda made: (after, 10), filters, needed or {})
 
     return [call(""), call(NO_ID)]
 
@@ -140,6 +140,9 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "last_offsets": [Call(ALL, lambda made: ())],
         "log_state": [Call(ANY, lambda made: ())],
         "newest": [Call(ALL, lambda made: (10,))],
+        "of_order": _each(
+            ONE, lambda made: (made.order.id, 0, 10), lambda made: (made.order.id, 5, 10)
+        ),
         "offsets_before": _matched(10),
         "page": _matched(after=0, upto=10, page_bytes=1),
         "retire": [Call(ALL, lambda made: (10, 10))],
@@ -188,6 +191,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     },
     "media": {
         **_kept("file"),
+        "by_ids": [Call(ONE, lambda made: ([made.file.id, NO_ID],))],
         "by_hash": [Call(ONE, lambda made: ("0" * 64,))],
         "expired": [Call(ALL, lambda made: (LATER, 10))],
         "page": _paged(status="ready"),
@@ -198,6 +202,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "get": [Call(ANY, lambda made: ("m1",))],
         "insert": [Call(ALL, lambda made: ("m3", "name", NOW, new_id))],
         "page": [Call(ANY, lambda made: ("", 10)), Call(ANY, lambda made: ("m1", 10))],
+        "update": [Call(ANY, lambda made: (Merchant("m1", "new", 1, NOW, LATER),))],
     },
     "messages": {
         **_kept("message"),
@@ -206,7 +211,22 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     },
     "orders": {
         **_kept("order"),
-        "page": _paged(status="pending", payment_status="paid", customer_phone="+4917000"),
+        "page": _paged(status="pending", payment_status="paid", customer_phone="+4917000")
+        + _paged(
+            {"newest_first": True},
+            status="pending",
+            payment_status="paid",
+            customer_phone="+4917000",
+        ),
+    },
+    "payments": {
+        "by_transaction": [Call(ONE, lambda made: ("t1",))],
+        "get": [Call(ANY, lambda made: (made.payment.id,))],
+        "insert": [Call(ANY, lambda made: (made.payment,))],
+        "of_order": _each(
+            ANY, lambda made: (made.order.id, "", 10), lambda made: (made.order.id, NO_ID, 10)
+        ),
+        "paid": [Call(ONE, lambda made: (made.order.id,))],
     },
     "product_media": {
         **_kept("picture"),
@@ -219,11 +239,14 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "of_media": _each(
             ANY, lambda made: (made.file.id, "", 10), lambda made: (made.file.id, NO_ID, 10)
         ),
+        "media_ids": [Call(ONE, lambda made: ([made.product.id, NO_ID],))],
+        "shown": [Call(ONE, lambda made: (made.product.id,))],
         "of_product": [Call(ONE, lambda made: (made.product.id,))],
     },
     "owners": {"of": _each(ANY, lambda made: ("orders", made.order.id))},
     "products": {
         **_kept("product"),
+        "by_ids": [Call(ONE, lambda made: ([made.product.id, NO_ID],))],
         "page": _paged(category="sweets", is_active=True),
         "search": _each(ONE, lambda made: ("ca", "", 10), lambda made: ("ca", NO_ID, 10)),
     },

@@ -17,6 +17,7 @@ from tests.bench.scenarios import (
     rate,
     replay,
     slow_reader,
+    templates,
     uploads,
 )
 
@@ -35,4 +36,5 @@ SCENARIOS: dict[str, Scenario] = {
     "http-streams": http_streams.run,
     "uploads": uploads.run,
     "backup": backup.run,
+    "templates": templates.run,
 }
