@@ -56,6 +56,13 @@ EXAMPLES: dict[str, Example] = {
     "buttons-bare": Example(
         Content(type="buttons", body="Pay now?", buttons=[Button("pay", "Pay")])
     ),
+    "buttons-three": Example(
+        Content(
+            type="buttons",
+            body="Which size?",
+            buttons=[Button(f"size-{size}", size) for size in ("S", "M", "L")],
+        )
+    ),
     "buttons-four": Example(
         Content(
             type="buttons",
