@@ -1,5 +1,6 @@
 """Templates: written with a preview, saved, sent live to others, and never lost."""
 
+import base64
 import json
 
 import pytest
@@ -8,7 +9,9 @@ from playwright.async_api import Browser, expect
 from tests.browser.bot import Bot
 from tests.browser.dashboard import Dashboard
 from tests.browser.drafts import BUTTONS, LIST, Desk, create, remove, stored, update
+from tests.browser.layout import layout_faults
 from tests.browser.shop import Line, another, demo
+from tests.media.making import plain, saved
 
 pytestmark = pytest.mark.browser
 
@@ -252,6 +255,41 @@ async def test_lists_and_media_are_written_too(dashboard: Dashboard, admin: Bot)
     url = "https://example.com/{{day}}.jpg"
     assert saved["media"] == {"type": "image", "url": url, "caption": caption}
     assert (saved["sections"], saved["body"]) == (None, None)
+
+
+async def test_a_picture_of_the_media_is_chosen_and_seen(dashboard: Dashboard, admin: Bot) -> None:
+    page, desk = dashboard.page, Desk(dashboard)
+    shop = await demo(admin)
+    uploaded = []
+    for color in ((200, 40, 40), (40, 40, 200)):
+        data = base64.b64encode(saved(plain(color=color), "PNG")).decode()
+        body = {"file_data": data, "file_name": f"{color[0]}.png", "mime_type": "image/png"}
+        body |= {"merchant_id": shop.merchant_id}
+        uploaded.append((await admin.create("/api/media/upload", body))["media"])
+    await dashboard.sign_in(await shop.key("merchant"), "/#/templates?template=new")
+    await desk.field("Name").fill("menu_card")
+    await page.locator(".segment", has_text="Media").click()
+    await desk.field("From").select_option("The uploaded media")
+    await desk.act("Choose a picture").click()
+    dialog = page.get_by_role("dialog", name="Choose a picture")
+    await expect(dialog.locator(".picture-option")).to_have_count(2)
+    assert await layout_faults(page) == []
+    await dialog.get_by_label("200.png").check(force=True)
+    await dialog.get_by_role("button", name="Choose", exact=True).click()
+    await expect(dialog).to_be_hidden()
+    await expect(desk.field("Id of the media")).to_have_value(uploaded[0]["id"])
+    picture = desk.bubble.locator("img")
+    await expect(picture).to_have_js_property("naturalWidth", 60)
+    await desk.field("Caption (optional)").fill("Our menu")
+    await expect(desk.faults).to_have_count(0)
+    await desk.act("Save and activate").click()
+    await expect(desk.status).to_have_text("active")
+    [made] = (await shop.get("/api/templates?type=media"))["templates"]
+    expected = {"type": "image", "media_id": uploaded[0]["id"], "caption": "Our menu"}
+    assert made["media"] == expected
+    # One that is gone is told before anything is sent.
+    await desk.field("Id of the media").fill("no-such-picture")
+    await expect(desk.faults).to_contain_text("no media has this id")
 
 
 async def test_what_others_do_is_seen_and_what_is_written_here_stays(
