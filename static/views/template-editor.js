@@ -73,7 +73,7 @@ export function templateEditor(context, { written, renamed, removed, back }) {
   const panels = tabs(
     'Template',
     [
-      { name: 'edit', text: 'Edit', panel: edit },
+      { name: 'edit', text: editable ? 'Edit' : 'Template', panel: edit },
       { name: 'formats', text: 'Formats', panel: formats.element },
       { name: 'versions', text: 'Versions', panel: versions.element },
     ],

@@ -10,7 +10,7 @@ const FORMATS = [
   ['cloud', 'Cloud API', 'Meta’s own'],
   ['baileys', 'Baileys', 'older buttons and lists'],
   ['baileys_native', 'Baileys, native flow', 'interactive messages'],
-  ['whatsapp-web.js', 'whatsapp-web.js', 'a text with numbered choices'],
+  ['whatsapp-web.js', 'whatsapp-web.js', 'a text, or a file with its caption'],
   ['text', 'Plain text', 'where there is nothing else'],
 ];
 
@@ -30,7 +30,7 @@ export function templateFormats(preview) {
   function draw({ result, errors, problem }) {
     const wrong = errors.length > 0;
     note.textContent = wrong
-      ? 'Something is wrong with the template: until it is mended there is no message. See Edit.'
+      ? 'Something is wrong with the template: until it is mended there is no message. The preview says what it is.'
       : problem || (result ? '' : 'Loading…');
     note.hidden = note.textContent === '';
     const notes = wrong ? [] : (result?.warnings ?? []);

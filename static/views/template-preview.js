@@ -7,6 +7,9 @@ import { sentence } from '../elements/fields.js';
 import { placeOf } from '../state/template-faults.js';
 import { placeholder } from '../state/template-text.js';
 
+/** A signed address is good for an hour at least, ms. */
+const FRESH_MS = 1_800_000;
+
 /**
  * @param {import('./shell.js').Context} context
  * @param {import('../state/live-preview.js').LivePreview} preview
@@ -98,30 +101,32 @@ function saying(errors, missing) {
 }
 
 /**
- * Where the merchant's media are shown from: their addresses are signed, and asked for once.
+ * Where the merchant's media are shown from: their addresses are signed, and open for a while.
  * @param {import('../client/hub.js').Hub} hub
  * @param {() => void} found
  */
 function pictureAddresses(hub, found) {
-  /** @type {Map<string, string>} */
+  /** @type {Map<string, { url: string, at: number }>} */
   const known = new Map();
   return {
     /** @param {any} media of a content @returns {string} empty where it is not known */
     of(media) {
       const id = media?.media_id;
       if (!id || media.type !== 'image') return '';
-      if (!known.has(id)) {
-        known.set(id, '');
+      const now = Date.now();
+      const { url = '', at = -Infinity } = known.get(id) ?? {};
+      if (now - at > FRESH_MS) {
+        known.set(id, { url, at: now });
         hub.call('media.get', { id }).then(
           ({ media: file }) => {
-            known.set(id, file.url ?? '');
+            known.set(id, { url: file.url ?? '', at: now });
             found();
           },
           // The preview itself says what is wrong with it; here its name is enough.
-          () => {},
+          ({ code }) => code === 'closed' && known.delete(id),
         );
       }
-      return known.get(id);
+      return url;
     },
   };
 }

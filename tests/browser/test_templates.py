@@ -380,7 +380,8 @@ async def test_leaving_with_something_unsaved_is_asked_first(
     await expect(page).to_have_url(f"{dashboard.hub.url}/#/templates")
     # The keyboard is where it was, and nothing was saved.
     await expect(desk.row("order_ready").locator("a")).to_be_focused()
-    await desk.open("order_ready")
+    # The way forth leads to it still.
+    await page.go_forward()
     await expect(desk.body).to_have_value(BUTTONS["body"])
     await page.get_by_role("link", name="Orders", exact=True).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Orders")
