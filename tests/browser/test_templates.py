@@ -73,12 +73,26 @@ async def test_a_template_from_the_first_letter_to_an_old_version_over_a_death_o
     restored = await stored(shop, made["id"])
     assert (restored["version"], restored["status"]) == (4, "active")
 
+
+async def test_a_template_rests_and_goes_when_it_is_told_to(
+    dashboard: Dashboard, admin: Bot
+) -> None:
+    desk = Desk(dashboard)
+    shop = await demo(admin)
+    await dashboard.sign_in(await shop.key("merchant"), "/#/templates")
+    await desk.open("order_status")
     await desk.act("Archive").click()
     await expect(desk.status).to_have_text("archived")
+    await desk.body.fill("Not saved")
     await desk.act("Delete").click()
-    await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    await expect(desk.rows).to_have_count(3)
+    question = dashboard.page.get_by_role("dialog", name="Delete order_status?")
+    await question.get_by_role("button", name="Keep it").click()
+    await expect(desk.body).to_have_value("Not saved")
+    await desk.act("Delete").click()
+    await question.get_by_role("button", name="Delete").click()
+    await expect(desk.rows).to_have_count(2)
     await expect(desk.editor).to_be_hidden()
+    assert (await shop.get("/api/templates?type=text"))["count"] == 0
 
 
 async def test_what_is_written_while_the_hub_is_away_is_shown_and_saved_when_it_is_back(
