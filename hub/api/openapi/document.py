@@ -5,13 +5,12 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import fields
 
 from hub import credentials
 from hub.problems import Problem
 from hub.protocol.codes import ErrorCode
 from hub.protocol.events import CORE_TYPES
+from hub.protocol.frames import Event
 
 from . import examples, headers
 from .commands import about, operations, variables
@@ -29,8 +28,8 @@ name, its `operationId`.
 `merchant_id` from the merchant's own keys; an admin gives it where a row is made or listed.
 - A GET and a DELETE say everything in the address; the others take a JSON object. What nobody \
 knows is refused and named.
-- Answers carry `success`, and `epoch` and `offset`: the place in the log from which to follow what \
-was answered.
+- Answers carry `success`, and `epoch` and `offset`: the place in the log from which to follow \
+what was answered.
 - What is refused is a problem document (RFC 9457). Before any operation, the hub refuses what is \
 no request of HTTP/1.1 to it: 400, 405, 408, 414, 431, 501, 503 and 505, with the same document.
 """
@@ -79,7 +78,8 @@ def document(version: str = "1") -> Schema:
     said = [each.said for each in all_ if each.said is not None]
     bodies = [each.body for each in all_ if isinstance(each.body, type)]
     told = [kind for each in all_ for answer in each.answers.values() for kind in _kinds(answer)]
-    schemas = Schemas([*said, *bodies, *CORE_TYPES.values()], [*told, Problem])
+    # An event's frame has of its members what it needs, as one that is taken has.
+    schemas = Schemas([*said, *bodies, *CORE_TYPES.values(), Event], [*told, Problem])
     paths: Schema = {}
     for each in all_:
         paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, all_, schemas)
@@ -226,7 +226,7 @@ def _example(kind: Any) -> Any:
 
 def _kinds(answer: Answer) -> list[Any]:
     """The types in an answer."""
-    found = []
+    found: list[Any] = []
     for content in answer.content.values():
         for kind in content if isinstance(content, tuple) else (content,):
             found += kind.values() if isinstance(kind, dict) else [kind]

@@ -66,7 +66,7 @@ def _health(path: str, id_: str) -> Operation:
 
 
 def _text(description: str, **more: Any) -> Schema:
-    return {"type": "string", "description": description, **more}
+    return {"description": description, "anyOf": [{"type": "string", **more}, {"type": "null"}]}
 
 
 def publishable() -> Schema:
@@ -158,8 +158,9 @@ DOORS: tuple[Operation, ...] = (
         summary="Exchange a ticket of the sign-in link, or a key, for a browser's session",
         description=_COOKIE,
         body=SignIn, examples={"a key": {"key": "hub_m_…"}, "a ticket": {"ticket": "hub_t_…"}},
-        fields=("Origin",),
-        answers={200: Answer("Signed in.", {JSON: SignedIn}, (*_ALWAYS, "Set-Cookie"), RATE_LIMITS)},
+        answers={
+            200: Answer("Signed in.", {JSON: SignedIn}, (*_ALWAYS, "Set-Cookie"), RATE_LIMITS)
+        },
         refusals=_TOLD, access="open",
     ),
     Operation(

@@ -6,7 +6,6 @@ reads, changes or names has it too: on a fresh hub they work one after the other
 
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec import inspect as types
 

@@ -33,11 +33,6 @@ ASKED: dict[str, Schema] = {
     "Last-Event-ID": {
         "description": "`<epoch>:<offset>` of the last event that a browser's EventSource has "
         "read; goes before `since`, `epoch` and `last`, and is for streams alone.",
-        "schema": {"type": "string", "maxLength": 64},
-    },
-    "Origin": {
-        "description": "The hub's own origin, as a browser on one of its pages sends it.",
-        "required": True,
         "schema": {"type": "string"},
     },
 }
@@ -78,7 +73,7 @@ FIELDS: dict[str, Schema] = {
         "example": "/api/products/01993e5c-7a40-7000-8000-000000000000",
     },
     "Link": {
-        "description": "The next page, `rel=\"next\"`; missing on the last one (RFC 8288).",
+        "description": 'The next page, `rel="next"`; missing on the last one (RFC 8288).',
         "schema": {"type": "string", "pattern": '^<[^>]+>; rel="next"$'},
         "example": '</api/products?after=01993e5c-7a40-7000-8000-000000000000>; rel="next"',
     },
@@ -195,8 +190,9 @@ def _headers_of(status: int) -> Schema:
 
 def _example(status: int, description: str, code: ErrorCode) -> Schema:
     example: Schema = {
-        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": description,
-        "code": code.value, "success": False, "error": description, "retry": code.retry,
+        "type": "about:blank", "title": HTTPStatus(status).phrase, "status": status,
+        "detail": description, "code": code.value, "success": False, "error": description,
+        "retry": code.retry,
     }  # fmt: skip
     if status == 422:
         example["detail"] = example["error"] = "/name: required"
