@@ -59,8 +59,9 @@ check: $(DEV) ## linters, types, import contracts, documentation
 	@$(PY) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	@$(PY) -m pytest -q tests/docs
 
-docs: $(DEV) ## write docs/tables.md from the migrations
+docs: $(DEV) ## write the pages of docs that are made from the code
 	@$(PY) -m tests.docs.tables
+	@$(PY) -m tests.docs.commands
 
 bench: $(DEV) ## print the tables that the README quotes
 	@$(PY) -m tests.bench

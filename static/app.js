@@ -5,21 +5,21 @@ import { systemClock } from './client/clock.js';
 import { Hub } from './client/hub.js';
 import { Rest } from './client/rest.js';
 import { Audit } from './state/audit.js';
+import { Commands } from './state/commands.js';
 import { watchConnection } from './state/connection.js';
 import { HealthReport } from './state/health.js';
 import { Merchants } from './state/merchants.js';
+import { may } from './state/permissions.js';
 import { storedMark, themePreference } from './state/preferences.js';
 import { Session } from './state/session.js';
 import { Sessions } from './state/sessions.js';
 import { Stream } from './state/stream.js';
 import './elements/toast-stack.js';
-import { auditView } from './views/audit.js';
-import { healthView } from './views/health.js';
 import { parseHash, Router } from './views/router.js';
-import { sessionsView } from './views/sessions.js';
+import { routesOf } from './views/routes.js';
 import { shell } from './views/shell.js';
 import { signInView } from './views/sign-in.js';
-import { streamScope, streamView } from './views/stream.js';
+import { streamScope } from './views/stream.js';
 
 const app = document.getElementById('app');
 /** @type {import('./elements/toast-stack.js').ToastStack} */
@@ -27,8 +27,6 @@ const toasts = document.querySelector('toast-stack');
 const theme = themePreference(safeStorage());
 const rest = new Rest();
 const session = new Session(rest, { farewell: storedMark(safeStorage(), 'hub.signing-out') });
-/** Whom the hub tells who is connected, and who changed what. */
-const OPERATORS = new Set(['admin', 'merchant']);
 
 theme.store.watch(({ theme: chosen }) => {
   document.documentElement.dataset.theme = chosen;
@@ -59,6 +57,7 @@ function socketUrl() {
 /** Opens the dashboard. @returns {() => void} closes it */
 function openDashboard() {
   const { query } = parseHash(location.hash);
+  const { role } = session.store.value.session;
   const hub = new Hub({ url: socketUrl(), follow: null, backoff: { base: 300, cap: 8_000 } });
   const stream = new Stream(hub, streamScope(query, session));
   const merchants = new Merchants(rest);
@@ -74,29 +73,25 @@ function openDashboard() {
     sessions: new Sessions(hub),
     audit: new Audit(hub),
     health: new HealthReport(hub, systemClock),
+    commands: new Commands(hub),
+    may: (method) => may(role, method),
     adjust: (changes) => router.adjust(changes),
   };
-  const routes = {
-    '/stream': { title: 'Live stream', icon: 'stream', open: () => streamView(context) },
-    '/sessions': { title: 'Sessions', icon: 'sessions', open: () => sessionsView(context) },
-    '/audit': { title: 'Audit', icon: 'audit', open: () => auditView(context) },
-    '/health': { title: 'Health', icon: 'health', open: () => healthView(context) },
-  };
-  if (!OPERATORS.has(session.store.value.session.role)) {
-    delete routes['/sessions'];
-    delete routes['/audit'];
-  }
+  const routes = Object.fromEntries(
+    Object.entries(routesOf(role)).map(([path, route]) => {
+      return [path, { ...route, open: () => route.open(context) }];
+    }),
+  );
   const frame = shell(context, routes);
   const router = new Router({
     routes,
     fallback: '/stream',
     show: (path, _title, view) => frame.show(path, view),
     moved(path, query) {
-      // The merchant is chosen for the whole page, what is filtered in each view by itself; the
-      // audit is read again at any event.
+      // The merchant is chosen for the whole page, what is filtered in each view by itself.
       const { types, merchantId } = streamScope(query, session);
-      const filters = { '/stream': types, '/audit': [] };
-      stream.filter({ types: filters[path] ?? stream.types, merchantId });
+      const other = routes[path].live ? [] : stream.types;
+      stream.filter({ types: path === '/stream' ? types : other, merchantId });
       frame.moved((target) => router.href(target));
     },
   });

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from .database import Row, Transaction, Value
 from .records import EventPage, EventRow, KnownEvent, LogState, StoredEvent
 from .scope import scoped
+from .table import of_one
 
 PAGE_ROWS = 2000
 """Most rows that one page looks at."""
@@ -230,6 +231,20 @@ async def offsets_before(
         [*type_params, *subject_params, *where_params, before, PAGE_ROWS],
     )
     return [offset for offset, hit in rows if hit], rows[-1][0] if len(rows) == PAGE_ROWS else 0
+
+
+async def of_order(tx: Transaction, order_id: str, after: int, limit: int) -> list[StoredEvent]:
+    """Up to `limit` events of the bound merchant about an order with a larger offset than `after`,
+    in order."""
+    where, params = of_one(tx)
+    # The condition of the index stands in it word for word: else it would not be used.
+    rows = await tx.fetch(
+        f"SELECT {_STORED} FROM events WHERE {where}"  # noqa: S608
+        " AND subject = ? AND subject >= 'order/' AND subject < 'order0'"
+        " AND log_offset > ? ORDER BY log_offset LIMIT ?",
+        (*params, f"order/{order_id}", after, limit),
+    )
+    return _stored(rows)
 
 
 # ── retention ────────────────────────────────────────────────────────────────────────────────

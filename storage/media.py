@@ -1,5 +1,7 @@
 """The table `media_files`."""
 
+from collections.abc import Sequence
+
 from .database import Transaction
 from .merchant_records import MediaFile, MediaStatus
 from .scope import scoped
@@ -11,6 +13,11 @@ _MEDIA = Table("media_files", MediaFile, "media file")
 async def get(tx: Transaction, id_: str) -> MediaFile:
     """Raises: NotFound."""
     return await _MEDIA.get(tx, id_)
+
+
+async def by_ids(tx: Transaction, ids: Sequence[str]) -> dict[str, MediaFile]:
+    """The files of the bound merchant that there are of these, by id."""
+    return await _MEDIA.by_ids(tx, ids)
 
 
 async def insert(tx: Transaction, media: MediaFile) -> MediaFile:

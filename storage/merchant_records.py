@@ -183,6 +183,20 @@ class Order(Struct, frozen=True, kw_only=True):
     updated_at: str
 
 
+class Payment(Struct, frozen=True, kw_only=True):
+    """What a customer paid for an order; `amount` in minor units of `currency`."""
+
+    id: str
+    merchant_id: str
+    order_id: str
+    amount: int
+    currency: str
+    method: str
+    transaction_id: str
+    created_by: str | None = None
+    created_at: str
+
+
 DeliveryStatus = Literal[
     "pending", "accepted", "arrived", "in_transit", "delivered", "failed", "cancelled"
 ]

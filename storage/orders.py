@@ -35,9 +35,15 @@ async def page(
     status: OrderStatus | None = None,
     payment_status: PaymentStatus | None = None,
     customer_phone: str | None = None,
+    newest_first: bool = False,
 ) -> list[Order]:
-    """Up to `limit` orders whose id sorts after `after`, by id."""
+    """Up to `limit` orders behind `after`, by id.
+
+    Args:
+        after: the id behind which the page begins; empty for the first page.
+        newest_first: with ids that descend.
+    """
     filters = {
         "status": status, "payment_status": payment_status, "customer_phone": customer_phone,
     }  # fmt: skip
-    return await _ORDERS.page(tx, after, limit, filters)
+    return await _ORDERS.page(tx, after, limit, filters, newest_first=newest_first)

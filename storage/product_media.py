@@ -2,12 +2,25 @@
 
 from collections.abc import Sequence
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from .database import Transaction
 from .errors import NotFound
 from .merchant_records import ProductMedia
 from .table import Table, of_one
+
+
+class ShownPicture(Struct, frozen=True):
+    """A picture of a product with what is known of its file; sizes in pixels."""
+
+    id: str
+    media_id: str
+    sequence: int
+    is_primary: bool
+    width: int | None
+    height: int | None
+    placeholder: str | None
+
 
 _PICTURES = Table("product_media", ProductMedia, "picture of a product")
 
@@ -38,6 +51,37 @@ async def of_product(tx: Transaction, product_id: str) -> list[ProductMedia]:
     return await _PICTURES.select(
         tx, f"{where} AND product_id = ? ORDER BY sequence", (*params, product_id)
     )
+
+
+async def media_ids(tx: Transaction, product_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The files that the bound merchant's products show, in their order, by product."""
+    _, (merchant_id,) = of_one(tx)
+    rows = await tx.fetch_wanted(
+        ("wanted_merchant", "wanted_id"),
+        [(merchant_id, id_) for id_ in product_ids],
+        "SELECT product_id, sequence, media_id FROM wanted JOIN product_media"
+        " ON merchant_id = wanted_merchant AND product_id = wanted_id",
+    )
+    found: dict[str, list[str]] = {id_: [] for id_ in product_ids}
+    for product_id, _, media_id in sorted(rows):
+        found[product_id].append(media_id)
+    return found
+
+
+async def shown(tx: Transaction, product_id: str) -> list[ShownPicture]:
+    """The pictures of a product of the bound merchant as they are shown, in their order."""
+    where, params = of_one(tx, "p.")
+    rows = await tx.fetch(
+        "SELECT p.id, p.media_id, p.sequence, p.is_primary, m.width, m.height, m.placeholder"  # noqa: S608
+        " FROM product_media p JOIN media_files m"
+        " ON m.merchant_id = p.merchant_id AND m.id = p.media_id"
+        f" WHERE {where} AND p.product_id = ? ORDER BY p.sequence",
+        (*params, product_id),
+    )
+    return [
+        ShownPicture(id_, media_id, sequence, bool(primary), width, height, placeholder)
+        for id_, media_id, sequence, primary, width, height, placeholder in rows
+    ]
 
 
 async def of_media(tx: Transaction, media_id: str, after: str, limit: int) -> list[ProductMedia]:

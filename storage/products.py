@@ -2,6 +2,7 @@
 
 import re
 import string
+from collections.abc import Sequence
 
 from .database import Transaction, Value
 from .merchant_records import Product
@@ -13,6 +14,11 @@ _PRODUCTS = Table("products", Product, "product")
 async def get(tx: Transaction, id_: str) -> Product:
     """Raises: NotFound."""
     return await _PRODUCTS.get(tx, id_)
+
+
+async def by_ids(tx: Transaction, ids: Sequence[str]) -> dict[str, Product]:
+    """The products of the bound merchant that there are of these, by id."""
+    return await _PRODUCTS.by_ids(tx, ids)
 
 
 async def insert(tx: Transaction, product: Product) -> Product:

@@ -41,7 +41,7 @@ def default_templates(merchant_id: str, now: str, new_id: Callable[[], str]) -> 
             description="Asks for the payment of an order",
             type="buttons",
             header="Payment due",
-            body="Please pay {{amount}} for your order {{order_id}}.",
+            body="Your order {{order_id}} waits for the payment of {{amount}}.",
             footer="Tap a button below",
             buttons=[button("pay_now", "Pay now"), button("cancel", "Cancel order")],
             variables=["order_id", "amount"],

@@ -111,6 +111,17 @@ class Table(Generic[R]):
         where, params = scoped(tx)
         return await self.one(tx, f"{where} AND id = ?", (*params, id_), "this id")
 
+    async def by_ids(self, tx: Transaction, ids: Sequence[str]) -> dict[str, R]:
+        """The records of the bound merchant that there are of these, by id."""
+        _, (merchant_id,) = of_one(tx)
+        rows = await tx.fetch_wanted(
+            ("wanted_merchant", "wanted_id"),
+            [(merchant_id, id_) for id_ in ids],
+            f"SELECT {self.columns} FROM wanted JOIN {self.name}"  # noqa: S608
+            " ON merchant_id = wanted_merchant AND id = wanted_id",
+        )
+        return {record.id: record for record in self.parse(rows)}  # type: ignore[attr-defined]
+
     async def page(
         self,
         tx: Transaction,
@@ -219,7 +230,7 @@ class Table(Generic[R]):
         raise Stale(f"the {self._noun} {id_!r} has version {rows[0][0]}, not {version}")
 
 
-def of_one(tx: Transaction) -> tuple[str, list[str]]:
+def of_one(tx: Transaction, prefix: str = "") -> tuple[str, list[str]]:
     """As `scoped`, for a look-up by what is unique or wanted within one merchant alone.
 
     Raises:
@@ -227,7 +238,7 @@ def of_one(tx: Transaction) -> tuple[str, list[str]]:
     """
     if tx.scope.merchant_id is None:
         raise Sealed("sealed: this is looked up for one merchant, and none is bound")
-    return scoped(tx)
+    return scoped(tx, prefix)
 
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from starlette.responses import Response
 from hub.commands.command import Command, Result
 from hub.commands.invoke import invoke, parse
 from hub.protocol.errors import InvalidParams, invalid
+from hub.protocol.events import locate
 
 from .answers import json
 from .requests import json_body, principal_of, said_in_query, services_of
@@ -27,12 +29,18 @@ _IN_ADDRESS = ("GET", "HEAD", "DELETE")
 
 def handler(command: Command) -> Handler:
     """What answers a command's requests."""
+    types = {field.encode_name: field.type for field in fields(command.params)}
 
     async def handle(request: Request) -> Response:
         principal = await principal_of(request, command.quota)
         services = services_of(request)
         strict = request.method not in _IN_ADDRESS  # there, everything is text
-        params = parse(await _said(request, command.params), command.params, strict=strict)
+        said = await _said(request, command.params)
+        for name, value in request.path_params.items():
+            if name in said:
+                raise invalid(InvalidParams, f"/{name}", "stands in the path already")
+            said[name] = _of_path(name, value, types[name])
+        params = parse(said, command.params, strict=strict)
         result, offset = await invoke(
             services, principal, command, params, idempotency_key(request), _if_match(request)
         )
@@ -64,7 +72,7 @@ def _if_match(request: Request) -> str | None:
 
 
 async def _said(request: Request, kind: type[Struct]) -> dict[str, Any]:
-    """Everything that a request says, by name.
+    """What a request says in its query or body, by name.
 
     Raises:
         BadFrame, TooLarge: see `json_body`.
@@ -76,11 +84,15 @@ async def _said(request: Request, kind: type[Struct]) -> dict[str, Any]:
         for name in request.query_params:
             raise invalid(InvalidParams, f"/{name}", "belongs in the body, a JSON object")
         said = await _object(request, kind)
-    for name, value in request.path_params.items():
-        if name in said:
-            raise invalid(InvalidParams, f"/{name}", "stands in the path already")
-        said[name] = value
     return said
+
+
+def _of_path(name: str, text: str, type_: Any) -> Any:
+    """A variable of the path, which is text even where the body is JSON."""
+    try:
+        return msgspec.convert(text, type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(InvalidParams, f"/{name}", locate(str(error))[1]) from None
 
 
 async def _object(request: Request, kind: type[Struct]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from storage.records import Merchant
 
 from .command import ADMINS, EVERYBODY, Command, Invocation, Result
 from .params import After, ById, Limit, Name, RowId, next_of
+from .templates import event_data
 
 
 class ListMerchants(Struct, forbid_unknown_fields=True):
@@ -41,11 +42,9 @@ async def create(call: Invocation, params: NewMerchant) -> Result:
         )
         origin = Origin(id_, call.actor.source)
         for template in seeded:
-            data = {
-                "templateId": template.id, "name": template.name, "type": template.type,
-                "status": template.status, "version": template.version,
-            }  # fmt: skip
-            scope.record(origin, "template_created", data, f"template/{template.id}")
+            scope.record(
+                origin, "template_created", event_data(template), f"template/{template.id}"
+            )
         return {"merchant": merchant}
 
     result = await call.commit(work)

@@ -1,6 +1,20 @@
 """All commands, by the names under which `call` knows them."""
 
-from . import audit, browsers, health, keys, merchants, sessions
+from . import (
+    audit,
+    browsers,
+    delivery_tasks,
+    health,
+    keys,
+    merchants,
+    orders,
+    payments,
+    previews,
+    products,
+    sessions,
+    template_versions,
+    templates,
+)
 from .command import Command
 
 COMMANDS: dict[str, Command] = {
@@ -9,10 +23,17 @@ COMMANDS: dict[str, Command] = {
         (
             *audit.COMMANDS,
             *browsers.COMMANDS,
+            *delivery_tasks.COMMANDS,
             *health.COMMANDS,
             *keys.COMMANDS,
             *merchants.COMMANDS,
+            *orders.COMMANDS,
+            *payments.COMMANDS,
+            *previews.COMMANDS,
+            *products.COMMANDS,
             *sessions.COMMANDS,
+            *template_versions.COMMANDS,
+            *templates.COMMANDS,
         ),
         key=lambda command: command.name,
     )

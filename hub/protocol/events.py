@@ -121,8 +121,9 @@ HUB_TYPES = frozenset(
     template_created template_updated template_deleted
     media_uploaded media_processed media_failed media_deleted
     job_queued job_started job_progressed job_completed job_failed job_dead job_cancelled
-    webhook_failed webhook_disabled product_created product_deleted order_cancelled
-    delivery_updated key_created key_revoked presence_changed typing_started typing_stopped
+    webhook_failed webhook_disabled product_created product_deleted order_updated order_cancelled
+    order_deleted delivery_updated delivery_deleted key_created key_revoked presence_changed
+    typing_started typing_stopped
     """.split()  # noqa: SIM905  # reads better than a list of thirty lines
 )
 """Types that the hub alone writes."""

@@ -10,6 +10,17 @@ import { HubError } from './errors.js';
 
 const TIMEOUT_MS = 10_000;
 
+/**
+ * @typedef {object} CallOptions
+ * @property {string} [key] the idempotency key: the same call under it is carried out once
+ * @property {number} [ifMatch] the version that the row must have, else `precondition_failed`
+ *
+ * @typedef {object} Answer
+ * @property {any} result
+ * @property {string} epoch
+ * @property {number} offset the log's end before what was read, or behind what was written
+ */
+
 export class Calls {
   /** @type {Map<string, { resolve: Function, reject: Function, timer: any }>} by ref */
   #pending = new Map();
@@ -39,10 +50,11 @@ export class Calls {
   /**
    * @param {string} method such as `sessions.list`
    * @param {object} [params]
-   * @returns {Promise<any>} the result; rejected with a `HubError`: the hub's refusal, `closed`
-   *   without a connection, `timeout` without an answer
+   * @param {CallOptions} [options]
+   * @returns {Promise<Answer>} rejected with a `HubError`: the hub's refusal, `closed` without a
+   *   connection, `timeout` without an answer
    */
-  call(method, params = {}) {
+  call(method, params = {}, { key, ifMatch } = {}) {
     if (!this.#open) {
       return Promise.reject(new HubError('There is no connection to the hub.', { code: 'closed' }));
     }
@@ -51,7 +63,14 @@ export class Calls {
     return new Promise((resolve, reject) => {
       const timer = this.#clock.setTimeout(() => this.#late(ref, method), this.#timeout);
       this.#pending.set(ref, { resolve, reject, timer });
-      this.#send({ type: 'call', ref, method, params });
+      this.#send({
+        type: 'call',
+        ref,
+        method,
+        params,
+        ...(key !== undefined && { key }),
+        ...(ifMatch !== undefined && { if_match: `"${ifMatch}"` }),
+      });
     });
   }
 
@@ -70,12 +89,13 @@ export class Calls {
   }
 
   /**
-   * @param {{ ref?: string, result?: any }} frame
+   * @param {{ ref?: string, result?: any, epoch?: string, offset?: number }} frame
    * @returns {boolean} whether it answered one of ours
    */
   reply(frame) {
     const pending = this.#take(frame.ref);
-    pending?.resolve(frame.result);
+    const { result, epoch, offset } = frame;
+    pending?.resolve({ result, epoch, offset });
     return pending !== null;
   }
 

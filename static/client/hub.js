@@ -163,10 +163,22 @@ export class Hub extends Emitter {
    * Any REST command by its name.
    * @param {string} method such as `sessions.list`
    * @param {object} [params]
+   * @param {import('./calls.js').CallOptions} [options]
    * @returns {Promise<any>} its result; rejected with `closed` when the connection breaks first
    */
-  call(method, params = {}) {
-    return this.#calls.call(method, params);
+  async call(method, params, options) {
+    return (await this.#calls.call(method, params, options)).result;
+  }
+
+  /**
+   * As `call`, with the place in the log that the result belongs to: events up to it are in there.
+   * @param {string} method
+   * @param {object} [params]
+   * @param {import('./calls.js').CallOptions} [options]
+   * @returns {Promise<import('./calls.js').Answer>}
+   */
+  ask(method, params, options) {
+    return this.#calls.call(method, params, options);
   }
 
   #become(state, changes = {}) {

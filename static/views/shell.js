@@ -5,10 +5,13 @@ import '../elements/connection-badge.js';
 import '../elements/rate-line.js';
 import { h, icon, setIcon, setText } from '../elements/dom.js';
 import { grouped } from '../elements/format.js';
+import { navigation } from '../elements/navigation.js';
 import { brand } from './brand.js';
 
 /** Often enough for a countdown and a running offset; faster could not be read. */
 const TICK_MS = 200;
+/** As in layout.css. */
+const NARROW = '(max-width: 860px)';
 
 /**
  * For each theme: the one that follows, its icon, its label.
@@ -30,6 +33,8 @@ const THEMES = {
  * @property {import('../state/sessions.js').Sessions} sessions
  * @property {import('../state/audit.js').Audit} audit
  * @property {import('../state/health.js').HealthReport} health
+ * @property {import('../state/commands.js').Commands} commands
+ * @property {(method: string) => boolean} may whether a command is offered to who is signed in
  * @property {ReturnType<typeof import('../state/preferences.js').themePreference>} theme
  * @property {import('../elements/toast-stack.js').ToastStack} toasts
  * @property {(changes: Record<string, string | null>) => void} adjust changes the view's address
@@ -37,7 +42,7 @@ const THEMES = {
 
 /**
  * @param {Context} context
- * @param {Record<string, { title: string, icon: any }>} routes
+ * @param {Record<string, import('./routes.js').Route>} routes
  */
 export function shell(context, routes) {
   const { hub, connection, stream } = context;
@@ -48,20 +53,17 @@ export function shell(context, routes) {
   const rate = h('rate-line');
   const facts = hubFacts();
   const choice = merchantChoice(context);
-  const links = Object.entries(routes).map(([path, route]) => {
-    const link = h('a', { class: 'nav-link', href: `#${path}` }, icon(route.icon), route.title);
-    return { path, link };
-  });
+  const nav = navigation(routes);
   const sidebar = h(
     'aside',
     { class: 'sidebar', id: 'sidebar', 'aria-label': 'Dashboard' },
     brand(),
     choice.element,
-    h('nav', { 'aria-label': 'Views' }, ...links.map(({ link }) => link)),
+    nav.element,
     h('section', { class: 'sidebar-foot', 'aria-label': 'Hub' }, rate, facts.element),
     account(context),
   );
-  const { button: menu, scrim, close } = drawer(sidebar);
+  const { button: menu, scrim, close } = drawer(sidebar, main);
   const skip = h('a', { class: 'skip', href: '#main', text: 'Skip to content' });
   skip.addEventListener('click', (event) => {
     // The hash belongs to the router.
@@ -99,10 +101,7 @@ export function shell(context, routes) {
       setText(title, routes[path].title);
       actions.replaceChildren(...view.actions);
       main.replaceChildren(view.element);
-      for (const { path: target, link } of links) {
-        if (target === path) link.setAttribute('aria-current', 'page');
-        else link.removeAttribute('aria-current');
-      }
+      nav.show(path);
       close();
     },
     /**
@@ -110,7 +109,7 @@ export function shell(context, routes) {
      * @param {(path: string) => string} href
      */
     moved(href) {
-      for (const { path, link } of links) link.setAttribute('href', href(path));
+      nav.moved(href);
       choice.show();
     },
     leave() {
@@ -120,8 +119,8 @@ export function shell(context, routes) {
   };
 }
 
-/** On small screens the sidebar is a drawer. */
-function drawer(sidebar) {
+/** On small screens the sidebar is a drawer, and what it covers is out of reach while it is open. */
+function drawer(sidebar, main) {
   const button = h(
     'button',
     {
@@ -135,19 +134,22 @@ function drawer(sidebar) {
   );
   function open(opened) {
     sidebar.classList.toggle('opened', opened);
+    main.inert = opened;
     button.setAttribute('aria-expanded', String(opened));
   }
   button.addEventListener('click', () => {
     const opened = !sidebar.classList.contains('opened');
     open(opened);
-    if (opened) sidebar.querySelector('select, a, button').focus();
+    if (opened) sidebar.querySelector('[aria-current], a').focus();
   });
   const scrim = h('div', { class: 'scrim', onclick: () => open(false) });
   sidebar.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape') return;
+    if (event.key !== 'Escape' || !sidebar.classList.contains('opened')) return;
     open(false);
     button.focus();
   });
+  // A window that has become wide has room for both.
+  window.matchMedia(NARROW).addEventListener('change', () => open(false));
   return { button, scrim, close: () => open(false) };
 }
 

@@ -31,7 +31,7 @@ FAULTS = """
   const ownText = (element) => {
     return [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
   };
-  const dialog = document.querySelector('dialog[open]');
+  const dialog = [...document.querySelectorAll('dialog:modal')].at(-1);
   const drawer = document.querySelector('.sidebar.opened');
   const scope = dialog ?? drawer ?? document.body;
   const controls = 'button, input, select, textarea, a';
@@ -41,7 +41,7 @@ FAULTS = """
     .map((element) => ({ element, box: seen(element) }))
     .filter(({ box }) => box);
 
-  const floating = 'toast-stack, .pill, .filter-problem, event-inspector';
+  const floating = 'toast-stack, .pill, .filter-problem, event-inspector, .lifted';
   const layer = (element) => element.closest(floating);
   for (const [index, { element, box }] of parts.entries()) {
     if (box.left < -1 || box.right > root.clientWidth + 1) {

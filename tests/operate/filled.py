@@ -123,6 +123,11 @@ def _rows(merchant: str) -> dict[str, list[dict[str, Value]]]:
              "is_primary": True, **of, **stamps}
         ],
         "orders": [{"id": _id(7), **order}, {"id": _id(99), "notes": "", **order}],
+        "payments": [
+            {"id": _id(15), "order_id": _id(7), "amount": 60, "currency": "USD",
+             "method": "EcoCash", "transaction_id": "MP-1", "created_by": _id(1),
+             "created_at": NOW, **of}
+        ],
         "delivery_tasks": [
             {"id": _id(8), "order_id": _id(7), "pickup_lat": -17.829222222222223,
              "pickup_lng": 31.0, "distance_km": 0.1, **of, **stamps}

@@ -43,6 +43,17 @@ test('a call goes out by its name and comes back with its result', async () => {
   assert.deepEqual(await called, { sessions: [] });
 });
 
+test('a key and a version stand beside the params', async () => {
+  const { hub, sockets } = greeted();
+  const asked = hub.ask('orders.set_status', { id: 'o' }, { key: 'k-1', ifMatch: 3 });
+  const [frame] = sockets[0].sent;
+  assert.equal(frame.key, 'k-1');
+  assert.equal(frame.if_match, '"3"');
+  assert.deepEqual(frame.params, { id: 'o' });
+  sockets[0].say(reply(frame.ref, { order: {} }));
+  assert.deepEqual(await asked, { result: { order: {} }, epoch: 'e1', offset: 7 });
+});
+
 test('answers find their calls in whatever order they come', async () => {
   const { hub, sockets } = greeted();
   const calls = [hub.call('a'), hub.call('b'), hub.call('c')];

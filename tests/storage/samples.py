@@ -14,6 +14,7 @@ from storage import (
     merchants,
     messages,
     orders,
+    payments,
     product_media,
     products,
     templates,
@@ -30,6 +31,7 @@ from storage.merchant_records import (
     Message,
     Order,
     OrderItem,
+    Payment,
     Product,
     ProductMedia,
     Template,
@@ -109,6 +111,14 @@ def order(**changes: Any) -> Order:
     return Order(**_common(given | changes))
 
 
+def payment(order_id: str, **changes: Any) -> Payment:
+    given: dict[str, Any] = {
+        "id": new_id(), "merchant_id": "m1", "order_id": order_id, "amount": 500,
+        "currency": "EUR", "method": "cash", "transaction_id": "t1", "created_at": NOW,
+    }  # fmt: skip
+    return Payment(**(given | changes))
+
+
 def task(order_id: str, **changes: Any) -> DeliveryTask:
     return DeliveryTask(**_common({"order_id": order_id} | changes))
 
@@ -152,6 +162,7 @@ class Everything(Struct, frozen=True):
     product: Product
     picture: ProductMedia
     order: Order
+    payment: Payment
     task: DeliveryTask
     message: Message
     webhook: Webhook
@@ -164,8 +175,9 @@ async def add_everything(database: Database) -> Everything:
     """A merchant that has something of everything; the merchants are there."""
     shown, sold, ordered, hook = file(), product(), order(), webhook()
     made = Everything(
-        template(), shown, sold, picture(sold.id, shown.id), ordered, task(ordered.id),
-        message(provider_id="p1"), hook, attempt(hook.id), job(unique_key="u1"), call(),
+        template(), shown, sold, picture(sold.id, shown.id), ordered, payment(ordered.id),
+        task(ordered.id), message(provider_id="p1"), hook, attempt(hook.id),
+        job(unique_key="u1"), call(),
     )  # fmt: skip
 
     async def work(tx: Transaction) -> None:
@@ -174,6 +186,7 @@ async def add_everything(database: Database) -> Everything:
         await products.insert(tx, made.product)
         await product_media.insert(tx, made.picture)
         await orders.insert(tx, made.order)
+        await payments.insert(tx, made.payment)
         await deliveries.insert(tx, made.task)
         await messages.insert(tx, made.message)
         await webhooks.insert(tx, made.webhook)

@@ -49,9 +49,9 @@ class Call(NamedTuple):
     engines: tuple[Engine, ...] = ("sqlite", "postgres")
 
 
-def _paged(**filters: Any) -> list[Call]:
+def _paged(needed: Mapping[str, Any] | None = None, **filters: Any) -> list[Call]:
     def call(after: str) -> Call:
-        return Call(ANY, lambda made: (after, 10), filters)
+        return Call(ANY, lambda made: (after, 10), filters, needed or {})
 
     return [call(""), call(NO_ID)]
 
@@ -140,6 +140,9 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "last_offsets": [Call(ALL, lambda made: ())],
         "log_state": [Call(ANY, lambda made: ())],
         "newest": [Call(ALL, lambda made: (10,))],
+        "of_order": _each(
+            ONE, lambda made: (made.order.id, 0, 10), lambda made: (made.order.id, 5, 10)
+        ),
         "offsets_before": _matched(10),
         "page": _matched(after=0, upto=10, page_bytes=1),
         "retire": [Call(ALL, lambda made: (10, 10))],
@@ -188,6 +191,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     },
     "media": {
         **_kept("file"),
+        "by_ids": [Call(ONE, lambda made: ([made.file.id, NO_ID],))],
         "by_hash": [Call(ONE, lambda made: ("0" * 64,))],
         "expired": [Call(ALL, lambda made: (LATER, 10))],
         "page": _paged(status="ready"),
@@ -204,7 +208,22 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     },
     "orders": {
         **_kept("order"),
-        "page": _paged(status="pending", payment_status="paid", customer_phone="+4917000"),
+        "page": _paged(status="pending", payment_status="paid", customer_phone="+4917000")
+        + _paged(
+            {"newest_first": True},
+            status="pending",
+            payment_status="paid",
+            customer_phone="+4917000",
+        ),
+    },
+    "payments": {
+        "by_transaction": [Call(ONE, lambda made: ("t1",))],
+        "get": [Call(ANY, lambda made: (made.payment.id,))],
+        "insert": [Call(ANY, lambda made: (made.payment,))],
+        "of_order": _each(
+            ANY, lambda made: (made.order.id, "", 10), lambda made: (made.order.id, NO_ID, 10)
+        ),
+        "paid": [Call(ONE, lambda made: (made.order.id,))],
     },
     "product_media": {
         **_kept("picture"),
@@ -217,11 +236,14 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "of_media": _each(
             ANY, lambda made: (made.file.id, "", 10), lambda made: (made.file.id, NO_ID, 10)
         ),
+        "media_ids": [Call(ONE, lambda made: ([made.product.id, NO_ID],))],
+        "shown": [Call(ONE, lambda made: (made.product.id,))],
         "of_product": [Call(ONE, lambda made: (made.product.id,))],
     },
     "owners": {"of": _each(ANY, lambda made: ("orders", made.order.id))},
     "products": {
         **_kept("product"),
+        "by_ids": [Call(ONE, lambda made: ([made.product.id, NO_ID],))],
         "page": _paged(category="sweets", is_active=True),
         "search": _each(ONE, lambda made: ("ca", "", 10), lambda made: ("ca", NO_ID, 10)),
     },

@@ -1,6 +1,7 @@
 -- What merchants work with: templates, media, products, orders, deliveries, messages, webhooks, jobs.
 
--- Texts, buttons, lists and media that a merchant sends again and again.
+-- Texts, buttons, lists and media that a merchant sends again and again. What WhatsApp takes counts
+-- placeholders by the values that stand in them; the bounds here are those of what is kept.
 CREATE TABLE message_templates (
     id TEXT COLLATE "C" NOT NULL CHECK (char_length(id) = 36), -- UUIDv7
     merchant_id TEXT COLLATE "C" NOT NULL, -- whose row
@@ -8,10 +9,10 @@ CREATE TABLE message_templates (
     description TEXT COLLATE "C" NOT NULL DEFAULT '' CHECK (char_length(description) BETWEEN 0 AND 200), -- what it is for
     type TEXT COLLATE "C" NOT NULL CHECK (type IN ('text', 'buttons', 'list', 'media')), -- which of the four forms it has
     language TEXT COLLATE "C" NOT NULL DEFAULT 'en' CHECK (char_length(language) BETWEEN 2 AND 16), -- the language of its text
-    header TEXT COLLATE "C" CHECK (char_length(header) BETWEEN 0 AND 60), -- the line above the body
-    body TEXT COLLATE "C" CHECK (char_length(body) BETWEEN 0 AND 4096), -- the text itself, with its {{variables}}
-    footer TEXT COLLATE "C" CHECK (char_length(footer) BETWEEN 0 AND 60), -- the line below the body
-    button_text TEXT COLLATE "C" CHECK (char_length(button_text) BETWEEN 1 AND 20), -- the opener of the list
+    header TEXT COLLATE "C" CHECK (char_length(header) BETWEEN 0 AND 512), -- the line above the body
+    body TEXT COLLATE "C" CHECK (char_length(body) BETWEEN 0 AND 8192), -- the text itself, with its {{variables}}
+    footer TEXT COLLATE "C" CHECK (char_length(footer) BETWEEN 0 AND 512), -- the line below the body
+    button_text TEXT COLLATE "C" CHECK (char_length(button_text) BETWEEN 1 AND 512), -- the opener of the list
     buttons JSONB CHECK (jsonb_typeof(buttons) = 'array'), -- [{id, label, callback_data}]
     sections JSONB CHECK (jsonb_typeof(sections) = 'array'), -- [{title, rows: [{id, title, description}]}]
     media JSONB CHECK (jsonb_typeof(media) = 'object'), -- {type, url or media_id, caption}
@@ -26,13 +27,12 @@ CREATE TABLE message_templates (
     UNIQUE (merchant_id, name),
     FOREIGN KEY (merchant_id) REFERENCES merchants (id),
     CHECK (type = 'media' OR (body IS NOT NULL AND char_length(body) > 0)),
-    CHECK (type = 'text' OR body IS NULL OR char_length(body) <= 1024),
     CHECK (type <> 'buttons' OR (buttons IS NOT NULL AND jsonb_array_length(buttons) BETWEEN 1 AND 10)),
     CHECK (type <> 'list' OR (sections IS NOT NULL AND jsonb_array_length(sections) BETWEEN 1 AND 10)),
     CHECK (type <> 'media' OR media IS NOT NULL),
     CHECK (media IS NULL OR COALESCE(media ->> 'type' IN ('image', 'document'), FALSE)),
     CHECK (media IS NULL OR COALESCE(jsonb_typeof(media -> 'url'), 'null') = 'string' OR COALESCE(jsonb_typeof(media -> 'media_id'), 'null') = 'string'),
-    CHECK (media IS NULL OR char_length(COALESCE(media ->> 'caption', '')) <= 1024)
+    CHECK (media IS NULL OR char_length(COALESCE(media ->> 'caption', '')) <= 8192)
 );
 CREATE INDEX message_templates_id ON message_templates (id);
 CREATE INDEX message_templates_type ON message_templates (merchant_id, type, id);
@@ -49,10 +49,10 @@ CREATE TABLE template_versions (
     description TEXT COLLATE "C" NOT NULL DEFAULT '' CHECK (char_length(description) BETWEEN 0 AND 200), -- what it is for
     type TEXT COLLATE "C" NOT NULL CHECK (type IN ('text', 'buttons', 'list', 'media')), -- which of the four forms it has
     language TEXT COLLATE "C" NOT NULL DEFAULT 'en' CHECK (char_length(language) BETWEEN 2 AND 16), -- the language of its text
-    header TEXT COLLATE "C" CHECK (char_length(header) BETWEEN 0 AND 60), -- the line above the body
-    body TEXT COLLATE "C" CHECK (char_length(body) BETWEEN 0 AND 4096), -- the text itself, with its {{variables}}
-    footer TEXT COLLATE "C" CHECK (char_length(footer) BETWEEN 0 AND 60), -- the line below the body
-    button_text TEXT COLLATE "C" CHECK (char_length(button_text) BETWEEN 1 AND 20), -- the opener of the list
+    header TEXT COLLATE "C" CHECK (char_length(header) BETWEEN 0 AND 512), -- the line above the body
+    body TEXT COLLATE "C" CHECK (char_length(body) BETWEEN 0 AND 8192), -- the text itself, with its {{variables}}
+    footer TEXT COLLATE "C" CHECK (char_length(footer) BETWEEN 0 AND 512), -- the line below the body
+    button_text TEXT COLLATE "C" CHECK (char_length(button_text) BETWEEN 1 AND 512), -- the opener of the list
     buttons JSONB CHECK (jsonb_typeof(buttons) = 'array'), -- [{id, label, callback_data}]
     sections JSONB CHECK (jsonb_typeof(sections) = 'array'), -- [{title, rows: [{id, title, description}]}]
     media JSONB CHECK (jsonb_typeof(media) = 'object'), -- {type, url or media_id, caption}
@@ -65,13 +65,12 @@ CREATE TABLE template_versions (
     UNIQUE (merchant_id, template_id, version),
     FOREIGN KEY (merchant_id, template_id) REFERENCES message_templates (merchant_id, id) ON DELETE CASCADE,
     CHECK (type = 'media' OR (body IS NOT NULL AND char_length(body) > 0)),
-    CHECK (type = 'text' OR body IS NULL OR char_length(body) <= 1024),
     CHECK (type <> 'buttons' OR (buttons IS NOT NULL AND jsonb_array_length(buttons) BETWEEN 1 AND 10)),
     CHECK (type <> 'list' OR (sections IS NOT NULL AND jsonb_array_length(sections) BETWEEN 1 AND 10)),
     CHECK (type <> 'media' OR media IS NOT NULL),
     CHECK (media IS NULL OR COALESCE(media ->> 'type' IN ('image', 'document'), FALSE)),
     CHECK (media IS NULL OR COALESCE(jsonb_typeof(media -> 'url'), 'null') = 'string' OR COALESCE(jsonb_typeof(media -> 'media_id'), 'null') = 'string'),
-    CHECK (media IS NULL OR char_length(COALESCE(media ->> 'caption', '')) <= 1024)
+    CHECK (media IS NULL OR char_length(COALESCE(media ->> 'caption', '')) <= 8192)
 );
 CREATE INDEX template_versions_id ON template_versions (id);
 
@@ -170,6 +169,25 @@ CREATE INDEX orders_id ON orders (id);
 CREATE INDEX orders_status ON orders (merchant_id, status, id);
 CREATE INDEX orders_customer ON orders (merchant_id, customer_phone, id);
 CREATE INDEX orders_payment ON orders (merchant_id, payment_status, id);
+
+-- What customers paid; never changed.
+CREATE TABLE payments (
+    id TEXT COLLATE "C" NOT NULL CHECK (char_length(id) = 36), -- UUIDv7
+    merchant_id TEXT COLLATE "C" NOT NULL, -- whose row
+    order_id TEXT COLLATE "C" NOT NULL CHECK (char_length(order_id) = 36), -- the order
+    amount BIGINT NOT NULL CHECK (amount >= 1), -- in minor units of the currency
+    currency TEXT COLLATE "C" NOT NULL CHECK (currency ~ '^[A-Z]{3}$'), -- ISO 4217: three capitals, the order's
+    method TEXT COLLATE "C" NOT NULL CHECK (char_length(method) BETWEEN 1 AND 64), -- how it was paid
+    transaction_id TEXT COLLATE "C" NOT NULL CHECK (char_length(transaction_id) BETWEEN 1 AND 128), -- what the payer's side calls it, unique per merchant
+    created_by TEXT COLLATE "C" CHECK (char_length(created_by) BETWEEN 1 AND 64), -- the key that took it; NULL: the hub
+    created_at TIMESTAMPTZ(3) NOT NULL CHECK (isfinite(created_at)), -- when it was taken
+    PRIMARY KEY (merchant_id, id),
+    UNIQUE (merchant_id, transaction_id),
+    FOREIGN KEY (merchant_id) REFERENCES merchants (id),
+    FOREIGN KEY (merchant_id, order_id) REFERENCES orders (merchant_id, id)
+);
+CREATE INDEX payments_id ON payments (id);
+CREATE INDEX payments_order ON payments (merchant_id, order_id, id);
 
 -- Orders on their way to the customer.
 CREATE TABLE delivery_tasks (
@@ -327,6 +345,8 @@ CREATE TABLE idempotency_keys (
 CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
 
 CREATE INDEX api_keys_bootstrap ON api_keys (id) WHERE bootstrap;
+-- The timelines of orders; other events are not in it, and cost nothing.
+CREATE INDEX events_order ON events (merchant_id, subject, log_offset) WHERE subject >= 'order/' AND subject < 'order0';
 
 -- No row of a merchant is seen or written unless that merchant, or every merchant, is bound.
 ALTER TABLE message_templates ENABLE ROW LEVEL SECURITY;
@@ -371,6 +391,13 @@ CREATE POLICY orders_every ON orders TO hub_app, CURRENT_USER
 CREATE POLICY orders_own ON orders TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO hub_app, hub_tenant;
+ALTER TABLE payments ENABLE ROW LEVEL SECURITY;
+ALTER TABLE payments FORCE ROW LEVEL SECURITY;
+CREATE POLICY payments_every ON payments TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY payments_own ON payments TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, DELETE ON payments TO hub_app, hub_tenant;
 ALTER TABLE delivery_tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE delivery_tasks FORCE ROW LEVEL SECURITY;
 CREATE POLICY delivery_tasks_every ON delivery_tasks TO hub_app, CURRENT_USER
@@ -447,6 +474,8 @@ CREATE TRIGGER orders_pinned BEFORE UPDATE ON orders FOR EACH ROW
 CREATE TRIGGER orders_version BEFORE UPDATE ON orders FOR EACH ROW
     WHEN (NEW.version IS DISTINCT FROM OLD.version + 1 AND (NEW.*) IS DISTINCT FROM (OLD.*))
     EXECUTE FUNCTION refuse_row('version: a change of orders adds one to it');
+CREATE TRIGGER payments_pinned BEFORE UPDATE ON payments FOR EACH ROW
+    EXECUTE FUNCTION refuse_row('pinned: payments never change');
 CREATE TRIGGER delivery_tasks_pinned BEFORE UPDATE ON delivery_tasks FOR EACH ROW
     WHEN ((NEW.id, NEW.merchant_id, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.merchant_id, OLD.created_at))
     EXECUTE FUNCTION refuse_row('pinned: id, merchant_id, created_at of delivery_tasks never change');

@@ -498,6 +498,46 @@ CREATE TRIGGER orders_audit AFTER INSERT OR DELETE ON orders FOR EACH ROW
 CREATE TRIGGER orders_audit_update AFTER UPDATE ON orders FOR EACH ROW
     WHEN ((NEW.*) IS DISTINCT FROM (OLD.*))
     EXECUTE FUNCTION audit_orders();
+CREATE FUNCTION audit_payments() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    before JSONB;
+    after JSONB;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        before := jsonb_build_object(
+            'id', OLD.id,
+            'merchant_id', OLD.merchant_id,
+            'order_id', OLD.order_id,
+            'amount', OLD.amount,
+            'currency', OLD.currency,
+            'method', OLD.method,
+            'transaction_id', OLD.transaction_id,
+            'created_by', OLD.created_by,
+            'created_at', rfc3339(OLD.created_at)
+        );
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        after := jsonb_build_object(
+            'id', NEW.id,
+            'merchant_id', NEW.merchant_id,
+            'order_id', NEW.order_id,
+            'amount', NEW.amount,
+            'currency', NEW.currency,
+            'method', NEW.method,
+            'transaction_id', NEW.transaction_id,
+            'created_by', NEW.created_by,
+            'created_at', rfc3339(NEW.created_at)
+        );
+        PERFORM write_audit(NEW.merchant_id, 'payment', NEW.id, TG_OP, before, after);
+    ELSE
+        PERFORM write_audit(OLD.merchant_id, 'payment', OLD.id, TG_OP, before, after);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER payments_audit AFTER INSERT OR DELETE ON payments FOR EACH ROW
+    EXECUTE FUNCTION audit_payments();
 CREATE FUNCTION audit_delivery_tasks() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -661,4 +701,4 @@ CREATE TRIGGER webhooks_audit AFTER INSERT OR DELETE ON webhooks FOR EACH ROW
 CREATE TRIGGER webhooks_audit_update AFTER UPDATE ON webhooks FOR EACH ROW
     WHEN ((NEW.id, NEW.merchant_id, NEW.event_types, NEW.url, NEW.is_active, NEW.secret, NEW.disabled_reason, NEW.version, NEW.created_at, NEW.updated_at) IS DISTINCT FROM (OLD.id, OLD.merchant_id, OLD.event_types, OLD.url, OLD.is_active, OLD.secret, OLD.disabled_reason, OLD.version, OLD.created_at, OLD.updated_at))
     EXECUTE FUNCTION audit_webhooks();
-REVOKE ALL ON FUNCTION audit_merchants(), audit_api_keys(), audit_message_templates(), audit_template_versions(), audit_media_files(), audit_products(), audit_product_media(), audit_orders(), audit_delivery_tasks(), audit_messages(), audit_webhooks() FROM PUBLIC;
+REVOKE ALL ON FUNCTION audit_merchants(), audit_api_keys(), audit_message_templates(), audit_template_versions(), audit_media_files(), audit_products(), audit_product_media(), audit_orders(), audit_payments(), audit_delivery_tasks(), audit_messages(), audit_webhooks() FROM PUBLIC;

@@ -1,6 +1,7 @@
 -- What merchants work with: templates, media, products, orders, deliveries, messages, webhooks, jobs.
 
--- Texts, buttons, lists and media that a merchant sends again and again.
+-- Texts, buttons, lists and media that a merchant sends again and again. What WhatsApp takes counts
+-- placeholders by the values that stand in them; the bounds here are those of what is kept.
 CREATE TABLE message_templates (
     id TEXT NOT NULL CHECK (length(id) = 36), -- UUIDv7
     merchant_id TEXT NOT NULL, -- whose row
@@ -8,10 +9,10 @@ CREATE TABLE message_templates (
     description TEXT NOT NULL DEFAULT '' CHECK (length(description) BETWEEN 0 AND 200 AND instr(description, char(0)) = 0), -- what it is for
     type TEXT NOT NULL CHECK (type IN ('text', 'buttons', 'list', 'media')), -- which of the four forms it has
     language TEXT NOT NULL DEFAULT 'en' CHECK (length(language) BETWEEN 2 AND 16 AND instr(language, char(0)) = 0), -- the language of its text
-    header TEXT CHECK (length(header) BETWEEN 0 AND 60 AND instr(header, char(0)) = 0), -- the line above the body
-    body TEXT CHECK (length(body) BETWEEN 0 AND 4096 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
-    footer TEXT CHECK (length(footer) BETWEEN 0 AND 60 AND instr(footer, char(0)) = 0), -- the line below the body
-    button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 20 AND instr(button_text, char(0)) = 0), -- the opener of the list
+    header TEXT CHECK (length(header) BETWEEN 0 AND 512 AND instr(header, char(0)) = 0), -- the line above the body
+    body TEXT CHECK (length(body) BETWEEN 0 AND 8192 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
+    footer TEXT CHECK (length(footer) BETWEEN 0 AND 512 AND instr(footer, char(0)) = 0), -- the line below the body
+    button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 512 AND instr(button_text, char(0)) = 0), -- the opener of the list
     buttons TEXT CHECK (buttons IS NULL OR (json_valid(buttons) AND instr(buttons, char(0)) = 0 AND json_type(buttons) = 'array')), -- [{id, label, callback_data}]
     sections TEXT CHECK (sections IS NULL OR (json_valid(sections) AND instr(sections, char(0)) = 0 AND json_type(sections) = 'array')), -- [{title, rows: [{id, title, description}]}]
     media TEXT CHECK (media IS NULL OR (json_valid(media) AND instr(media, char(0)) = 0 AND json_type(media) = 'object')), -- {type, url or media_id, caption}
@@ -26,13 +27,12 @@ CREATE TABLE message_templates (
     UNIQUE (merchant_id, name),
     FOREIGN KEY (merchant_id) REFERENCES merchants (id),
     CHECK (type = 'media' OR (body IS NOT NULL AND length(body) > 0)),
-    CHECK (type = 'text' OR body IS NULL OR length(body) <= 1024),
     CHECK (type <> 'buttons' OR (buttons IS NOT NULL AND json_array_length(buttons) BETWEEN 1 AND 10)),
     CHECK (type <> 'list' OR (sections IS NOT NULL AND json_array_length(sections) BETWEEN 1 AND 10)),
     CHECK (type <> 'media' OR media IS NOT NULL),
     CHECK (media IS NULL OR COALESCE(json_extract(media, '$.type') IN ('image', 'document'), FALSE)),
     CHECK (media IS NULL OR COALESCE(json_type(media, '$.url'), 'null') = 'text' OR COALESCE(json_type(media, '$.media_id'), 'null') = 'text'),
-    CHECK (media IS NULL OR length(COALESCE(json_extract(media, '$.caption'), '')) <= 1024)
+    CHECK (media IS NULL OR length(COALESCE(json_extract(media, '$.caption'), '')) <= 8192)
 ) STRICT;
 CREATE INDEX message_templates_id ON message_templates (id);
 CREATE INDEX message_templates_type ON message_templates (merchant_id, type, id);
@@ -49,10 +49,10 @@ CREATE TABLE template_versions (
     description TEXT NOT NULL DEFAULT '' CHECK (length(description) BETWEEN 0 AND 200 AND instr(description, char(0)) = 0), -- what it is for
     type TEXT NOT NULL CHECK (type IN ('text', 'buttons', 'list', 'media')), -- which of the four forms it has
     language TEXT NOT NULL DEFAULT 'en' CHECK (length(language) BETWEEN 2 AND 16 AND instr(language, char(0)) = 0), -- the language of its text
-    header TEXT CHECK (length(header) BETWEEN 0 AND 60 AND instr(header, char(0)) = 0), -- the line above the body
-    body TEXT CHECK (length(body) BETWEEN 0 AND 4096 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
-    footer TEXT CHECK (length(footer) BETWEEN 0 AND 60 AND instr(footer, char(0)) = 0), -- the line below the body
-    button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 20 AND instr(button_text, char(0)) = 0), -- the opener of the list
+    header TEXT CHECK (length(header) BETWEEN 0 AND 512 AND instr(header, char(0)) = 0), -- the line above the body
+    body TEXT CHECK (length(body) BETWEEN 0 AND 8192 AND instr(body, char(0)) = 0), -- the text itself, with its {{variables}}
+    footer TEXT CHECK (length(footer) BETWEEN 0 AND 512 AND instr(footer, char(0)) = 0), -- the line below the body
+    button_text TEXT CHECK (length(button_text) BETWEEN 1 AND 512 AND instr(button_text, char(0)) = 0), -- the opener of the list
     buttons TEXT CHECK (buttons IS NULL OR (json_valid(buttons) AND instr(buttons, char(0)) = 0 AND json_type(buttons) = 'array')), -- [{id, label, callback_data}]
     sections TEXT CHECK (sections IS NULL OR (json_valid(sections) AND instr(sections, char(0)) = 0 AND json_type(sections) = 'array')), -- [{title, rows: [{id, title, description}]}]
     media TEXT CHECK (media IS NULL OR (json_valid(media) AND instr(media, char(0)) = 0 AND json_type(media) = 'object')), -- {type, url or media_id, caption}
@@ -65,13 +65,12 @@ CREATE TABLE template_versions (
     UNIQUE (merchant_id, template_id, version),
     FOREIGN KEY (merchant_id, template_id) REFERENCES message_templates (merchant_id, id) ON DELETE CASCADE,
     CHECK (type = 'media' OR (body IS NOT NULL AND length(body) > 0)),
-    CHECK (type = 'text' OR body IS NULL OR length(body) <= 1024),
     CHECK (type <> 'buttons' OR (buttons IS NOT NULL AND json_array_length(buttons) BETWEEN 1 AND 10)),
     CHECK (type <> 'list' OR (sections IS NOT NULL AND json_array_length(sections) BETWEEN 1 AND 10)),
     CHECK (type <> 'media' OR media IS NOT NULL),
     CHECK (media IS NULL OR COALESCE(json_extract(media, '$.type') IN ('image', 'document'), FALSE)),
     CHECK (media IS NULL OR COALESCE(json_type(media, '$.url'), 'null') = 'text' OR COALESCE(json_type(media, '$.media_id'), 'null') = 'text'),
-    CHECK (media IS NULL OR length(COALESCE(json_extract(media, '$.caption'), '')) <= 1024)
+    CHECK (media IS NULL OR length(COALESCE(json_extract(media, '$.caption'), '')) <= 8192)
 ) STRICT;
 CREATE INDEX template_versions_id ON template_versions (id);
 
@@ -170,6 +169,25 @@ CREATE INDEX orders_id ON orders (id);
 CREATE INDEX orders_status ON orders (merchant_id, status, id);
 CREATE INDEX orders_customer ON orders (merchant_id, customer_phone, id);
 CREATE INDEX orders_payment ON orders (merchant_id, payment_status, id);
+
+-- What customers paid; never changed.
+CREATE TABLE payments (
+    id TEXT NOT NULL CHECK (length(id) = 36), -- UUIDv7
+    merchant_id TEXT NOT NULL, -- whose row
+    order_id TEXT NOT NULL CHECK (length(order_id) = 36), -- the order
+    amount INTEGER NOT NULL CHECK (amount >= 1), -- in minor units of the currency
+    currency TEXT NOT NULL CHECK (length(currency) = 3 AND currency NOT GLOB '*[^A-Z]*'), -- ISO 4217: three capitals, the order's
+    method TEXT NOT NULL CHECK (length(method) BETWEEN 1 AND 64 AND instr(method, char(0)) = 0), -- how it was paid
+    transaction_id TEXT NOT NULL CHECK (length(transaction_id) BETWEEN 1 AND 128 AND instr(transaction_id, char(0)) = 0), -- what the payer's side calls it, unique per merchant
+    created_by TEXT CHECK (length(created_by) BETWEEN 1 AND 64), -- the key that took it; NULL: the hub
+    created_at TEXT NOT NULL CHECK (created_at GLOB '????-??-??T??:??:??.???Z' AND created_at IS strftime('%Y-%m-%dT%H:%M:%fZ', created_at, '+0 days')), -- when it was taken
+    PRIMARY KEY (merchant_id, id),
+    UNIQUE (merchant_id, transaction_id),
+    FOREIGN KEY (merchant_id) REFERENCES merchants (id),
+    FOREIGN KEY (merchant_id, order_id) REFERENCES orders (merchant_id, id)
+) STRICT;
+CREATE INDEX payments_id ON payments (id);
+CREATE INDEX payments_order ON payments (merchant_id, order_id, id);
 
 -- Orders on their way to the customer.
 CREATE TABLE delivery_tasks (
@@ -330,6 +348,8 @@ CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
 DROP INDEX api_keys_connected;
 CREATE INDEX api_keys_connected ON api_keys (id) WHERE connected = TRUE;
 CREATE INDEX api_keys_bootstrap ON api_keys (id) WHERE bootstrap = TRUE;
+-- The timelines of orders; other events are not in it, and cost nothing.
+CREATE INDEX events_order ON events (merchant_id, subject, log_offset) WHERE subject >= 'order/' AND subject < 'order0';
 
 -- No row of a merchant is written unless that merchant, or every merchant, is bound.
 CREATE TRIGGER message_templates_sealed_insert BEFORE INSERT ON message_templates
@@ -421,6 +441,21 @@ CREATE TRIGGER orders_sealed_delete BEFORE DELETE ON orders
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
 BEGIN
     SELECT RAISE(ABORT, 'sealed: orders of a merchant that is not bound');
+END;
+CREATE TRIGGER payments_sealed_insert BEFORE INSERT ON payments
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (NEW.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: payments of a merchant that is not bound');
+END;
+CREATE TRIGGER payments_sealed_update BEFORE UPDATE ON payments
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: payments of a merchant that is not bound');
+END;
+CREATE TRIGGER payments_sealed_delete BEFORE DELETE ON payments
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: payments of a merchant that is not bound');
 END;
 CREATE TRIGGER delivery_tasks_sealed_insert BEFORE INSERT ON delivery_tasks
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (NEW.merchant_id, '*'))
@@ -651,6 +686,10 @@ WHEN NEW.version IS NOT OLD.version + 1
         OR NEW.updated_at IS NOT OLD.updated_at)
 BEGIN
     SELECT RAISE(ABORT, 'version: a change of orders adds one to it');
+END;
+CREATE TRIGGER payments_pinned BEFORE UPDATE ON payments
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: payments never change');
 END;
 CREATE TRIGGER delivery_tasks_pinned BEFORE UPDATE ON delivery_tasks
 WHEN NEW.id IS NOT OLD.id

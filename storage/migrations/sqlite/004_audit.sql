@@ -875,6 +875,44 @@ BEGIN
         ip_address, user_agent, created_at
     FROM audit_stamp;
 END;
+CREATE TRIGGER payments_audit_insert AFTER INSERT ON payments
+BEGIN
+    INSERT INTO audit_logs
+    SELECT id, NEW.merchant_id, actor_id, actor_role, 'CREATE', 'payment', NEW.id,
+        NULL,
+        json_object(
+            'id', NEW.id,
+            'merchant_id', NEW.merchant_id,
+            'order_id', NEW.order_id,
+            'amount', NEW.amount,
+            'currency', NEW.currency,
+            'method', NEW.method,
+            'transaction_id', NEW.transaction_id,
+            'created_by', NEW.created_by,
+            'created_at', NEW.created_at
+        ),
+        ip_address, user_agent, created_at
+    FROM audit_stamp;
+END;
+CREATE TRIGGER payments_audit_delete BEFORE DELETE ON payments
+BEGIN
+    INSERT INTO audit_logs
+    SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'payment', OLD.id,
+        json_object(
+            'id', OLD.id,
+            'merchant_id', OLD.merchant_id,
+            'order_id', OLD.order_id,
+            'amount', OLD.amount,
+            'currency', OLD.currency,
+            'method', OLD.method,
+            'transaction_id', OLD.transaction_id,
+            'created_by', OLD.created_by,
+            'created_at', OLD.created_at
+        ),
+        NULL,
+        ip_address, user_agent, created_at
+    FROM audit_stamp;
+END;
 CREATE TRIGGER delivery_tasks_audit_insert AFTER INSERT ON delivery_tasks
 BEGIN
     INSERT INTO audit_logs

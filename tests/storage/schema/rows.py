@@ -46,6 +46,10 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
             **key, "customer_phone": "+263771", "items": '[{"quantity":1}]', "total": 250,
             "currency": "USD", **_TIMES,
         },
+        "payments": {
+            **key, "order_id": uid(1), "amount": 250, "currency": "USD", "method": "cash",
+            "transaction_id": f"t{number}", "created_at": NOW,
+        },
         "delivery_tasks": {**key, "order_id": uid(1), "pickup_lat": 1.5, **_TIMES},
         "messages": {
             **key, "direction": "outbound", "phone": "+263771", "status": "queued",
@@ -71,14 +75,14 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
 # In an order in which each finds what it refers to.
 TENANT = (
     "api_keys", "browser_sessions", "message_templates", "template_versions", "media_files",
-    "products", "product_media", "orders", "delivery_tasks", "messages", "webhooks",
-    "webhook_logs", "jobs", "idempotency_keys",
+    "products", "product_media", "orders", "payments", "delivery_tasks", "messages",
+    "webhooks", "webhook_logs", "jobs", "idempotency_keys",
 )  # fmt: skip
 AUDITED = {
     "merchants": "merchant", "api_keys": "key", "message_templates": "template",
     "template_versions": "template_version", "media_files": "media", "products": "product",
-    "product_media": "product_media", "orders": "order", "delivery_tasks": "delivery_task",
-    "messages": "message", "webhooks": "webhook",
+    "product_media": "product_media", "orders": "order", "payments": "payment",
+    "delivery_tasks": "delivery_task", "messages": "message", "webhooks": "webhook",
 }  # fmt: skip
 
 

@@ -60,6 +60,7 @@ async def test_id_merchant_and_beginning_never_change(side: Side, table: str) ->
     ("table", "change"),
     [
         ("template_versions", "body = 'B'"),
+        ("payments", "amount = 1"),
         ("idempotency_keys", "request_hash = key"),
         ("idempotency_keys", "merchant_id = 'm2'"),
         ("browser_sessions", "merchant_id = 'm2'"),

@@ -1,0 +1,28 @@
+/**
+ * What each role may do, as far as a screen has to know: to offer a person what the hub would
+ * refuse helps nobody. The hub decides; this only hides.
+ */
+
+const OPERATORS = new Set(['admin', 'merchant']);
+/** Who takes part in the business: a bot takes orders and payments. */
+const SELLERS = new Set(['admin', 'merchant', 'bot']);
+const EVERYBODY = new Set(['admin', 'merchant', 'viewer', 'bot']);
+
+/** What bots do too; every other change is the operators'. */
+const SOLD = new Set(['orders', 'delivery_tasks', 'media']);
+const READING = new Set(['list', 'get', 'search', 'timeline', 'payments', 'media', 'versions']);
+READING.add('version').add('diff').add('preview');
+/** What only operators see. */
+const INSIDE = new Set(['sessions', 'audit', 'keys', 'webhooks']);
+
+/**
+ * @param {string} role
+ * @param {string} method such as `orders.set_status`
+ * @returns {boolean} whether a screen offers it
+ */
+export function may(role, method) {
+  const [plural, verb] = method.split('.');
+  if (INSIDE.has(plural)) return OPERATORS.has(role);
+  if (READING.has(verb)) return EVERYBODY.has(role);
+  return (SOLD.has(plural) ? SELLERS : OPERATORS).has(role);
+}

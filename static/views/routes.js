@@ -1,0 +1,49 @@
+/**
+ * The screens: where each is, what it is called, who finds it, and which group of the navigation it
+ * stands in. The order here is the order there.
+ */
+import { may } from '../state/permissions.js';
+import { auditView } from './audit.js';
+import { healthView } from './health.js';
+import { sessionsView } from './sessions.js';
+import { streamView } from './stream.js';
+
+/**
+ * @typedef {object} Route
+ * @property {string} title
+ * @property {any} icon
+ * @property {string} group its heading in the navigation; empty for none
+ * @property {string} [needs] the command without which there is nothing to see
+ * @property {boolean} [live] whether it lives by events: of all types, whatever the stream filters
+ * @property {(context: import('./shell.js').Context) => import('./router.js').View} open
+ */
+
+/** @type {Record<string, Route>} */
+const ROUTES = {
+  '/stream': { title: 'Live stream', icon: 'stream', group: '', open: streamView },
+  '/sessions': {
+    title: 'Sessions',
+    icon: 'sessions',
+    group: 'Hub',
+    needs: 'sessions.list',
+    open: sessionsView,
+  },
+  '/audit': {
+    title: 'Audit',
+    icon: 'audit',
+    group: 'Hub',
+    needs: 'audit.list',
+    live: true,
+    open: auditView,
+  },
+  '/health': { title: 'Health', icon: 'health', group: 'Hub', open: healthView },
+};
+
+/**
+ * @param {string} role
+ * @returns {Record<string, Route>} those that it finds, by their paths
+ */
+export function routesOf(role) {
+  const found = Object.entries(ROUTES).filter(([, { needs }]) => !needs || may(role, needs));
+  return Object.fromEntries(found);
+}
