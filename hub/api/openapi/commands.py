@@ -11,14 +11,11 @@ from hub.commands.command import Command
 from hub.commands.table import COMMANDS
 from hub.protocol.codes import ErrorCode
 
+from .examples import BODIES
 from .headers import RATE_LIMITS
 from .operation import Answer, Operation
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
-
-EXAMPLES: dict[str, dict[str, Any]] = {}
-"""Bodies of commands, where the examples of the fields one by one do not make a whole."""
-
 
 def operation(command: Command) -> Operation:
     """The description of a command that REST knows."""
@@ -38,7 +35,7 @@ def operation(command: Command) -> Operation:
         refusals |= {ErrorCode.BAD_FRAME, ErrorCode.TOO_LARGE}
         if any(_refers(field.name) for field in fields(command.params)):
             refusals.add(ErrorCode.NOT_FOUND)
-    example = EXAMPLES.get(command.name)
+    example = BODIES.get(command.name)
     return Operation(
         id=command.name,
         method=method,
@@ -47,7 +44,7 @@ def operation(command: Command) -> Operation:
         summary=command.summary,
         description=inspect.cleandoc(inspect.getdoc(command.run) or "").partition("\n\nRaises:")[0],
         said=command.params,
-        examples={} if example is None else {"whole": example},
+        examples={} if example is None else {"example": example},
         fields=tuple(asked),
         answers={command.status: answer(command)},
         refusals=frozenset(refusals),

@@ -24,6 +24,36 @@ _BY_NAME: dict[str, Any] = {
 }  # fmt: skip
 """For fields whose type has no example of its own."""
 
+BODIES: dict[str, dict[str, Any]] = {
+    "delivery_tasks.create": {
+        "id": ID, "order_id": ID, "driver_id": "driver-7", "estimated_time_minutes": 25, "fee": 150,
+    },
+    "delivery_tasks.set_status": {"status": "cancelled"},
+    "delivery_tasks.update": {"driver_id": "driver-8", "notes": "The gate at the back"},
+    "merchants.update": {"name": "Corner shop"},
+    "orders.create": {
+        "id": ID, "customer_phone": "+263771234567", "items": [{"product_id": ID, "quantity": 2}],
+        "notes": "No sugar",
+    },
+    "orders.pay": {"amount": 900, "method": "cash", "transaction_id": "TX-1"},
+    "orders.set_status": {"status": "confirmed"},
+    "orders.update": {"notes": "Two sugars"},
+    "products.create": {
+        "id": ID, "name": "Espresso", "category": "Coffee", "price": 450, "currency": "USD",
+        "stock": 25,
+    },
+    "products.set_media": {"media_ids": []},
+    "products.update": {"price": 500},
+    "templates.create": {
+        "id": ID, "name": "order_ready", "type": "buttons",
+        "body": "Order {{order_id}} is ready, {{name}}.", "footer": "Thank you",
+        "buttons": [{"id": "coming", "label": "On my way"}, {"id": "later", "label": "Later"}],
+    },
+    "templates.preview": {"template_id": ID, "variables": {"order_id": "ORD-1", "name": "Rudo"}},
+    "templates.update": {"footer": "See you soon"},
+}  # fmt: skip
+"""Bodies of commands whose fields' own examples do not make one that says something."""
+
 
 def example(kind: Any, name: str = "") -> Any:
     """A whole example of a type: every member of a Struct has a value.

@@ -1,0 +1,29 @@
+"""A hub on each engine for the tests of a module, with two merchants and keys of every role."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from storage.database import Engine
+from tests.api.conftest import World
+from tests.api.doorway import opened
+from tests.support.databases import ENGINES
+from tests.support.postgres import PostgresServer, database_of
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """See `World`."""
+    engine: Engine = request.param
+    directory = tmp_path_factory.mktemp(f"hub-{engine}")
+    if engine == "sqlite":
+        with opened(directory) as made:
+            yield made
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    url = server.create_database()
+    with opened(directory, {"HUB_DATABASE_URL": url}) as made:
+        yield made
+    server.drop_database(database_of(url))
