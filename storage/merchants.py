@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+from msgspec import structs
+
 from . import seeds
 from .database import Transaction
-from .errors import NotFound
+from .errors import NotFound, Stale
 from .merchant_records import Template
 from .records import Merchant
 from .scope import scoped
@@ -42,6 +44,35 @@ async def get(tx: Transaction, id_: str) -> Merchant:
     if not rows:
         raise NotFound("no merchant has this id")
     return Merchant(*rows[0])
+
+
+async def update(tx: Transaction, merchant: Merchant) -> Merchant:
+    """Write a merchant that was read and then changed: its name, and when.
+
+    Args:
+        merchant: with the version that was read.
+
+    Returns:
+        The merchant with its next version.
+
+    Raises:
+        NotFound: it is gone.
+        Stale: it has another version by now.
+        Conflict: it cannot be called so.
+    """
+    changed = structs.replace(merchant, version=merchant.version + 1)
+    where, params = _scoped(tx)
+    count = await tx.execute(
+        "UPDATE merchants SET name = ?, version = ?, updated_at = ?"  # noqa: S608
+        f" WHERE {where} AND id = ? AND version = ?",
+        (changed.name, changed.version, changed.updated_at, *params, merchant.id, merchant.version),
+    )
+    if count == 0:
+        found = await get(tx, merchant.id)
+        raise Stale(
+            f"the merchant {merchant.id!r} has version {found.version}, not {merchant.version}"
+        )
+    return changed
 
 
 async def page(tx: Transaction, after: str, limit: int) -> list[Merchant]:

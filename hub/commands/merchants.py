@@ -1,6 +1,6 @@
 """Merchants: made by admins, read by whoever belongs to one."""
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from hub.protocol.drafts import Origin
 from hub.protocol.errors import Forbidden
@@ -9,7 +9,7 @@ from hub.stream.waiting import WriteScope
 from storage import merchants
 from storage.records import Merchant
 
-from .command import ADMINS, EVERYBODY, Command, Invocation, Result
+from .command import ADMINS, EVERYBODY, OPERATORS, Command, Invocation, Result
 from .params import After, ById, Limit, Name, RowId, next_of
 from .templates import event_data
 
@@ -24,6 +24,12 @@ class ListMerchants(Struct, forbid_unknown_fields=True):
 class NewMerchant(Struct, forbid_unknown_fields=True):
     name: Name
     id: RowId | None = None
+
+
+class UpdateMerchant(ById, forbid_unknown_fields=True):
+    """What is left out stays."""
+
+    name: Name | UnsetType = UNSET
 
 
 async def create(call: Invocation, params: NewMerchant) -> Result:
@@ -63,6 +69,27 @@ async def get(call: Invocation, params: ById) -> Result:
     return {"merchant": await call.read(lambda tx: merchants.get(tx, params.id))}
 
 
+async def update(call: Invocation, params: UpdateMerchant) -> Result:
+    """Give a merchant another name: an admin any of them, a merchant's own key its own.
+
+    No event tells of it; the audit does.
+
+    Raises:
+        storage.errors.NotFound: there is none, or it is another one.
+        PreconditionFailed: it has another version than `If-Match` says.
+    """
+
+    async def work(scope: WriteScope) -> Result:
+        merchant = await merchants.get(scope.tx, params.id)
+        call.check_version(merchant.version)
+        if params.name not in (UNSET, merchant.name):
+            changed = structs.replace(merchant, name=params.name, updated_at=call.now)
+            merchant = await merchants.update(scope.tx, changed)
+        return {"merchant": merchant}
+
+    return await call.commit(work)
+
+
 COMMANDS = (
     Command(
         name="merchants.list", http="GET /api/merchants", roles=EVERYBODY,
@@ -79,5 +106,10 @@ COMMANDS = (
         summary="Make a merchant with its default templates",
         params=NewMerchant, run=create, answer={"merchant": Merchant}, status=201,
         events=("template_created",),
+    ),
+    Command(
+        name="merchants.update", http="PATCH /api/merchants/{id}", roles=OPERATORS,
+        summary="Give a merchant another name", params=UpdateMerchant, run=update,
+        answer={"merchant": Merchant}, versioned=True,
     ),
 )  # fmt: skip

@@ -14,6 +14,7 @@ from . import (
     sessions,
     template_versions,
     templates,
+    webhooks,
 )
 from .command import Command
 
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Command] = {
             *sessions.COMMANDS,
             *template_versions.COMMANDS,
             *templates.COMMANDS,
+            *webhooks.COMMANDS,
         ),
         key=lambda command: command.name,
     )

@@ -128,6 +128,11 @@ HUB_TYPES = frozenset(
 )
 """Types that the hub alone writes."""
 
+VOLATILE_TYPES = frozenset(
+    {"job_started", "job_progressed", "presence_changed", "typing_started", "typing_stopped"}
+)
+"""Types of the hub that have no place in the log: whoever is not there misses them."""
+
 _CUSTOM = re.compile(rf"custom_[A-Za-z0-9_.-]{{1,{TYPE_CHARS - 7}}}", re.ASCII)
 _FREE = dict.fromkeys(PUBLISHED_TYPES)
 _SCHEMAS: dict[str, type[Struct] | None] = {**CORE_TYPES, **_FREE}
@@ -142,7 +147,7 @@ def check_publishable(type_: str, data: dict[str, Any]) -> None:
         InvalidEvent: the data does not fit; `errors` names every field that is wrong.
     """
     if type_.startswith("custom_"):
-        if not _is_custom(type_):
+        if not is_custom(type_):
             message = f"custom_ and 1 to {TYPE_CHARS - 7} of A-Z a-z 0-9 _ . - make a type"
             raise InvalidEvent(f"/type: {message}", (FieldError("/type", message),))
         return
@@ -155,7 +160,8 @@ def check_publishable(type_: str, data: dict[str, Any]) -> None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_custom(type_: str) -> bool:
+def is_custom(type_: str) -> bool:
+    """Whether this is a type of the publishers' own."""
     return _CUSTOM.fullmatch(type_) is not None
 
 

@@ -88,11 +88,18 @@ def _checked(patterns: Sequence[str] | None, name: str) -> tuple[str, ...] | Non
     if len(patterns) > PATTERNS:
         raise refuse(f"{len(patterns)} patterns are more than the {PATTERNS} allowed")
     for pattern in patterns:
-        if not pattern or len(pattern) > SUBJECT_CHARS:
-            raise refuse(f"a pattern has 1 to {SUBJECT_CHARS} characters")
-        if "*" in pattern[:-1]:
-            raise refuse(f"{pattern!r}: a pattern is exact or ends in its only *")
+        if (fault := fault_of(pattern)) is not None:
+            raise refuse(fault)
     return tuple(patterns)
+
+
+def fault_of(pattern: str) -> str | None:
+    """What is wrong with a pattern by itself, in words; None where nothing is."""
+    if not pattern or len(pattern) > SUBJECT_CHARS:
+        return f"a pattern has 1 to {SUBJECT_CHARS} characters"
+    if "*" in pattern[:-1]:
+        return f"{pattern!r}: a pattern is exact or ends in its only *"
+    return None
 
 
 ALL = Filter()

@@ -9,6 +9,7 @@ import pytest
 from tests.gateway.conftest import quiet as quiet
 from tests.support.hub_process import HubProcess
 from tests.support.rest import Answer, merchant_of, new_key, new_merchant
+from tests.support.ws import DEADLINE, connect
 
 
 class World(NamedTuple):
@@ -53,6 +54,34 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     finally:
         if hub.running:
             asyncio.run(hub.kill())
+
+
+async def stand_still(world: World) -> None:
+    """Wait until no bot is connected and all that bots have left behind is in the log.
+
+    The hub records a bot's coming and going a moment after the bot has seen it. Who is written
+    down at the first acknowledgement may only then be noted as gone, which the second one follows.
+    """
+    async with connect(world.hub, world.keys["admin"], query="types=none") as socket:
+        async with asyncio.timeout(DEADLINE):
+            listing = {"type": "call", "ref": "s", "method": "sessions.list"}
+            while True:
+                await socket.send(listing | {"params": {"limit": 1000}})
+                found = (await socket.next(type="reply"))["result"]["sessions"]
+                if all(session["role"] != "bot" for session in found):
+                    break
+                await asyncio.sleep(0.01)
+        nothing = {"type": "custom_nothing", "merchant_id": world.one, "data": {}}
+        for _ in range(2):
+            await socket.send(nothing | {"volatile": True})
+            await socket.next(type="ack")
+
+
+@pytest.fixture(autouse=True)
+async def still(request: pytest.FixtureRequest) -> None:
+    """The log's end moves by what a test itself does, and by nothing that an earlier one did."""
+    if "world" in request.fixturenames:
+        await stand_still(request.getfixturevalue("world"))
 
 
 def check_problem(answer: Answer, status: int, code: str) -> dict[str, object]:

@@ -36,6 +36,7 @@ async def disconnect(world: World, name: str, id_: str) -> Any:
     return await call(world.hub, "DELETE", f"/api/sessions/{id_}", key=world.keys[name])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("by", ["admin", "merchant"])
 async def test_a_socket_is_sent_away(world: World, by: str) -> None:
     async with (

@@ -157,6 +157,7 @@ async def test_closed_connections_are_counted_by_their_code(shaky: LocalHub) -> 
     assert found["connections"]["total"] == 0
 
 
+@pytest.mark.alone
 async def test_a_stall_of_the_event_loop_is_seen(shaky: LocalHub) -> None:
     calm = await details(shaky, shaky.keys["admin"])
     await asyncio.sleep(0.15)  # a tick begins
@@ -224,6 +225,7 @@ async def test_a_full_disk_is_seen_by_the_real_hub(hub: HubProcess) -> None:
     await until_ready(hub)
 
 
+@pytest.mark.alone
 async def test_a_database_that_hangs_is_waited_for_two_seconds_and_asked_once(
     shaky: LocalHub, faulty: FaultyDatabase
 ) -> None:

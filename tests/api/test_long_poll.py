@@ -14,7 +14,7 @@ from tests.gateway.local_hub import prepared, running
 from tests.support.databases import FaultyDatabase, until
 from tests.support.hub_process import HubProcess
 from tests.support.rest import Answer, HasPort, call, new_key
-from tests.support.ws import Socket, connect
+from tests.support.ws import DEADLINE, Socket, connect
 
 Event = dict[str, Any]
 
@@ -55,7 +55,7 @@ async def end_of(world: World) -> int:
 async def waiting(world: World, key: str, count: int) -> list[Event]:
     """Wait until a key has so many polls waiting; its sessions."""
     async with (
-        asyncio.timeout(3),
+        asyncio.timeout(DEADLINE),
         connect(world.hub, world.keys["admin"], query="types=none") as socket,
     ):
         everyone = {"method": "sessions.list", "params": {"limit": 1000}}
@@ -71,6 +71,7 @@ async def waiting(world: World, key: str, count: int) -> list[Event]:
 # ── at once ──────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_what_is_there_is_answered_at_once(world: World) -> None:
     async with connect(world.hub, world.keys["merchant"], query="types=none") as merchant:
         first, *_, last = await publish(merchant, *["custom_there"] * 5)
@@ -87,6 +88,7 @@ async def test_what_is_there_is_answered_at_once(world: World) -> None:
     assert max(took, took_two) < 1
 
 
+@pytest.mark.alone
 async def test_a_gap_is_answered_at_once(world: World) -> None:
     end = await end_of(world)
     for query in ({"since": end + 1}, {"since": 0, "epoch": "another"}):
@@ -96,6 +98,7 @@ async def test_a_gap_is_answered_at_once(world: World) -> None:
         assert took < 1
 
 
+@pytest.mark.alone
 async def test_without_a_wait_nobody_waits(world: World) -> None:
     end = await end_of(world)
     for wait in ("0", "0.0", "-0"):
@@ -104,6 +107,7 @@ async def test_without_a_wait_nobody_waits(world: World) -> None:
         assert took < 0.5
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("wait", ["-1", "-0.001", "60.001", "61", "1e9", "inf", "nan", "x", ""])
 async def test_how_long_one_may_wait(world: World, wait: str) -> None:
     answer, took = await poll(world.hub, world.keys["viewer"], {"since": 0, "wait": wait})
@@ -114,6 +118,7 @@ async def test_how_long_one_may_wait(world: World, wait: str) -> None:
 # ── waiting ──────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_it_wakes_for_what_it_wants_and_sleeps_through_the_rest(world: World) -> None:
     """By type, by subject, by merchant; and a volatile event is on no page."""
     took: list[float] = []
@@ -156,6 +161,7 @@ async def test_a_burst_is_one_page(world: World) -> None:
     assert [event["offset"] for event in page["events"]] == offsets
 
 
+@pytest.mark.alone
 async def test_it_ends_with_an_empty_page_at_the_logs_end(world: World) -> None:
     async with connect(world.hub, world.keys["merchant"], query="types=none") as merchant:
         since = await end_of(world)
@@ -197,6 +203,7 @@ async def test_many_wait_at_once(world: World) -> None:
     assert {len(page["events"]) for page in await asyncio.gather(*requests[:20])} == {1}
 
 
+@pytest.mark.alone
 async def test_from_the_database_too(tmp_path: Path) -> None:
     """A place long forgotten by the ring, and a filter that matches nothing until now."""
     async with (
@@ -226,6 +233,7 @@ async def test_from_the_database_too(tmp_path: Path) -> None:
 # ── how a wait ends otherwise ────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_who_leaves_gives_the_place_up_at_once(world: World) -> None:
     end = await end_of(world)
     requests = [
@@ -240,6 +248,7 @@ async def test_who_leaves_gives_the_place_up_at_once(world: World) -> None:
     assert time.monotonic() - began < 0.5
 
 
+@pytest.mark.alone
 async def test_a_revoked_key_waits_no_longer(world: World) -> None:
     key, id_ = await new_key(world.hub, world.keys["admin"], "viewer", world.one, "short")
     world.ids["short"] = id_
@@ -268,6 +277,7 @@ async def test_an_operator_ends_a_wait(world: World) -> None:
     assert int(answer.headers["retry-after"]) > 1
 
 
+@pytest.mark.alone
 async def test_a_hub_that_stops_answers_who_waits(tmp_path: Path) -> None:
     async with HubProcess(tmp_path) as hub:
         requests = [
@@ -283,6 +293,7 @@ async def test_a_hub_that_stops_answers_who_waits(tmp_path: Path) -> None:
             assert took < 4
 
 
+@pytest.mark.alone
 async def test_a_key_that_is_revoked_before_the_wait_begins(database: Database) -> None:
     """While its first page is read: there is no time at which a revoked key is not found."""
     slow = FaultyDatabase(database)

@@ -252,6 +252,7 @@ async def test_what_happens_to_keys_is_in_the_log(world: World) -> None:
 # ── a revoked key's connections ──────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_revoking_closes_all_its_sockets_within_a_second(world: World) -> None:
     admin = world.keys["admin"]
     token, id_ = await new_key(world.hub, admin, "merchant", world.one)

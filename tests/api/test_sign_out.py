@@ -137,6 +137,7 @@ async def test_the_cookie_opens_nothing_afterwards(world: World) -> None:
         assert await socket.closed() == 4001
 
 
+@pytest.mark.alone
 async def test_its_connections_end_within_a_second_and_no_others(world: World) -> None:
     key = await key_of(world)
     leaving, staying = await browser_of(world, key), await browser_of(world, key)

@@ -13,13 +13,14 @@ from tests.api.conftest import World, check_problem
 from tests.api.streaming import DOORS, publish, refused, session_of, tick
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.support.databases import FaultyDatabase, until
-from tests.support.http_stream import NDJSON, SSE, event_stream
+from tests.support.http_stream import DEADLINE, NDJSON, SSE, event_stream
 from tests.support.rest import call, new_key, read_answer
 from tests.support.ws import connect
 
 # ── how a stream ends ────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("accept", DOORS)
 async def test_a_revoked_key_ends_its_streams(world: World, accept: str) -> None:
     key, id_ = await new_key(world.hub, world.keys["admin"], "viewer", world.one, "revoked")
@@ -57,18 +58,18 @@ async def test_an_operator_ends_a_stream_and_the_connection_goes_on(
             call_ = {"method": "sessions.disconnect", "params": {"id": session["id"]}}
             await socket.send({"type": "call", "ref": "d"} | call_)
             await socket.next(type="reply")
-        rest = await stream.rest(deadline=2)
+        rest = await stream.rest()
         assert [(f["type"], f["code"]) for f in rest] == [("bye", 4004)]
         assert stream.ended == "whole"
         assert await session_of(world, door, name) == []
         for _ in range(2):
             stream.writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(DEADLINE):
                 assert (await read_answer(stream.reader)).status == 200
         # Also for another stream, on the same connection.
         head = f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: {accept}\r\n"
         stream.writer.write(f"{head}Authorization: Bearer {world.keys[name]}\r\n\r\n".encode())
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(DEADLINE):
             assert b"200 OK" in await stream.reader.readuntil(b"\r\n\r\n")
             await stream.reader.readuntil(b'"live"')
 
@@ -86,7 +87,7 @@ async def test_http_1_0_gets_a_body_without_chunks_that_ends_with_the_connection
         [offset] = await publish(world, tick(8))
         assert (await stream.next(type="custom_tick"))["offset"] == offset
         await call(world.hub, "DELETE", f"/api/keys/{id_}", key=world.keys["admin"])
-        rest = await stream.rest(deadline=2)
+        rest = await stream.rest()
         assert rest[-1]["type"] == "bye"
         assert stream.ended == "whole"
 
@@ -106,7 +107,7 @@ async def test_who_leaves_gives_the_place_up(world: World, accept: str) -> None:
         writer.write(request.encode())
         await asyncio.sleep(number % 6 * 0.0004)
         writer.transport.abort()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(DEADLINE):
         while await session_of(world, door, "hasty"):
             await asyncio.sleep(0.1)
 
@@ -219,7 +220,7 @@ async def test_the_database_does_not_answer(database: Database) -> None:
 
 async def test_an_expiring_key_ends_its_streams(database: Database) -> None:
     async with running(await prepared(database)) as hub:
-        soon = datetime.now(UTC) + timedelta(seconds=1)
+        soon = datetime.now(UTC) + timedelta(seconds=2)
         expires = soon.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         key = await hub.add_key("viewer", "brief", expires=expires)
         async with (
@@ -227,13 +228,14 @@ async def test_an_expiring_key_ends_its_streams(database: Database) -> None:
             event_stream(hub, key, accept=NDJSON) as lines,
         ):
             for stream in (sse, lines):
-                rest = await stream.rest(deadline=3)
+                rest = await stream.rest()
                 assert [f["type"] for f in rest] == ["subscribed", "live", "bye"]
                 assert (rest[-1]["code"], stream.ended) == (4105, "whole")
         answer = await call(hub, "GET", "/api/events?wait=5", key=key)
         check_problem(answer, 401, "unauthenticated")
 
 
+@pytest.mark.alone
 async def test_signing_out_ends_the_browsers_streams(world: World) -> None:
     own = {"Origin": f"http://127.0.0.1:{world.hub.port}"}
     body = {"key": world.keys["owner"]}

@@ -169,13 +169,10 @@ async def test_the_place_moves_with_the_gap_and_not_before_it(world: World) -> N
     for came_with, received in (("", first), ("other:7", again)):
         assert [r.frame["type"] for r in received] == ["subscribed", "gap", "live"]
         assert received[0].frame["recovered"] is False
-        # The end may have moved: a bot that left before is announced a little later.
-        resume = received[1].frame["resume"]
-        assert resume >= end
         assert received[1].frame == {
-            "type": "gap", "from": None, "to": None, "reason": "epoch", "resume": resume,
+            "type": "gap", "from": None, "to": None, "reason": "epoch", "resume": end,
         }  # fmt: skip
-        assert [r.id for r in received] == [came_with, f"{epoch}:{resume}", f"{epoch}:{resume}"]
+        assert [r.id for r in received] == [came_with, f"{epoch}:{end}", f"{epoch}:{end}"]
 
 
 # ── coming back ──────────────────────────────────────────────────────────────────────────────
@@ -295,7 +292,7 @@ async def test_there_are_no_more_streams_than_a_key_and_the_hub_may_have(tmp_pat
         assert "HUB_MAX_CONNECTIONS" in str(check_problem(answer, 503, "unavailable")["detail"])
         # A refused one holds no place, and one that leaves gives its own up.
         first.pop().writer.transport.abort()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             while True:
                 try:
                     await opened(admin, SSE)

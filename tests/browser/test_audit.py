@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Locator, expect
 
 from tests.browser.between import Between, change
 from tests.browser.bot import Bot
+from tests.browser.conftest import PATIENCE_MS
 from tests.browser.dashboard import Dashboard
 from tests.browser.layout import contrast_faults, layout_faults
 from tests.support.hub_process import HubProcess
@@ -35,6 +36,7 @@ def line(row: Locator) -> Locator:
     return row.locator(".audit-line")
 
 
+@pytest.mark.alone
 async def test_what_happens_appears_as_it_happens(dashboard: Dashboard, admin: Bot) -> None:
     merchant = await merchant_of(admin)
     await dashboard.sign_in()
@@ -215,7 +217,7 @@ async def test_two_merchants_see_nothing_of_each_other(
         merchant = (await admin.create("/api/merchants", {"name": name}))["merchant"]
         owner = await new_key(admin, merchant["id"], f"owner of {name}", "merchant")
         context = await browser.new_context(viewport={"width": 1440, "height": 900})
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(PATIENCE_MS)
         one = Dashboard(await context.new_page(), hub)
         await one.sign_in(owner["token"], "/#/audit")
         await expect(one.change(f"made key owner of {name}")).to_have_count(1)
@@ -245,6 +247,7 @@ async def test_others_do_not_find_the_screen(dashboard: Dashboard, admin: Bot, r
     await expect(dashboard.page.get_by_role("link", name="Audit")).to_have_count(0)
 
 
+@pytest.mark.alone
 async def test_an_admin_sees_all_or_one_merchant(dashboard: Dashboard, admin: Bot) -> None:
     chino = (await admin.create("/api/merchants", {"name": "Chino"}))["merchant"]
     await new_key(admin, chino["id"], "anna")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, Playwright
 
 from tests.browser.bot import Bot
@@ -132,7 +133,7 @@ async def test_from_the_hubs_own_page_through_a_stop(dashboard: Dashboard, bot: 
     assert types == ["subscribed", "live", "bye", "subscribed", "live"]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def elsewhere() -> AsyncIterator[str]:
     """The origin of somebody else's page."""
 

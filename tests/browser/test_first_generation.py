@@ -93,7 +93,7 @@ async def open_page(
 async def says(page: Page, text: str) -> None:
     """Wait until the page shows this state."""
     await page.wait_for_function(
-        "(text) => document.getElementById('state').textContent === text", arg=text, timeout=5000
+        "(text) => document.getElementById('state').textContent === text", arg=text, timeout=9000
     )
 
 
@@ -104,18 +104,18 @@ async def test_a_page_of_an_allowed_origin(browser: Browser, origin: str, tmp_pa
         key, id_ = await new_key(hub, hub.admin_key, "merchant", merchant)
         page = await open_page(browser, origin, hub, merchant, key)
         await says(page, "open")
-        await page.wait_for_function("window.frames_.includes('live')", timeout=5000)
+        await page.wait_for_function("window.frames_.includes('live')", timeout=9000)
         order = {"orderId": "ORD-1", "customerId": "C-1", "items": [], "totalAmount": 500}
         event = {"type": "order_created", "timestamp": "2026-11-22T10:00:00.000Z", "data": order}
         assert (await call(hub, "POST", "/api/events", event, key=hub.bot_key)).status == 201
         item = page.locator("#orders li")
-        await item.first.wait_for(timeout=5000)
+        await item.first.wait_for(timeout=9000)
         assert await item.all_text_contents() == ["ORD-1 500 2026-11-22T10:00:00.000Z"]
         # It publishes in the same shape, and is answered like a publisher of today.
         await page.evaluate(
             "(data) => publish('order_created', data)", order | {"orderId": "ORD-2"}
         )
-        await item.nth(1).wait_for(timeout=5000)
+        await item.nth(1).wait_for(timeout=9000)
         listed = await call(hub, "GET", "/api/events?types=order_*", key=key)
         assert [e["data"]["orderId"] for e in listed.json()["events"]] == ["ORD-1", "ORD-2"]
         # Its pings are answered, and nothing that it sends is an error.

@@ -36,6 +36,7 @@ async def test_signing_out_ends_the_session_here_and_at_the_hub(dashboard: Dashb
     await dashboard.sign_in()
 
 
+@pytest.mark.alone
 async def test_every_page_of_the_browser_is_signed_out_with_a_reason(dashboard: Dashboard) -> None:
     await dashboard.sign_in()
     other = Dashboard(await dashboard.page.context.new_page(), dashboard.hub)
@@ -62,6 +63,7 @@ async def test_another_browser_of_the_same_key_stays(
     await context.close()
 
 
+@pytest.mark.alone
 async def test_a_revoked_key_leads_to_the_sign_in_with_a_reason(
     dashboard: Dashboard, admin: Bot
 ) -> None:

@@ -45,7 +45,7 @@ async def run(
     *arguments: str, stdin: str = "", cwd: Path | None = None, **changes: str
 ) -> tuple[int, str, str]:
     """Run to the end: exit code, stdout, stderr."""
-    async with hub(*arguments, cwd=cwd, stdout=PIPE, **changes) as process, asyncio.timeout(9):
+    async with hub(*arguments, cwd=cwd, stdout=PIPE, **changes) as process, asyncio.timeout(20):
         out, err = await process.communicate(stdin.encode())
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
@@ -53,7 +53,7 @@ async def run(
 
 async def line(process: Process) -> Any:
     assert process.stdout is not None
-    async with asyncio.timeout(9):
+    async with asyncio.timeout(20):
         return json.loads(await process.stdout.readline())
 
 

@@ -31,7 +31,7 @@ LIMITS = {
     "ref": 64,
     "subject": 256,
 }
-DEADLINE = 5.0
+DEADLINE = 10.0
 
 
 class FakeConnection:

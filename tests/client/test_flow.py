@@ -58,6 +58,7 @@ async def test_a_slow_consumer_is_felt_by_the_hub_and_keeps_its_connection() -> 
         assert fake.handshakes == 1
 
 
+@pytest.mark.alone
 async def test_a_hub_that_falls_silent_is_left() -> None:
     async def silent(connection: FakeConnection) -> None:
         await connection.hello(heartbeat=1)

@@ -188,7 +188,7 @@ async def test_closing_ends_a_wait() -> None:
             waiting = asyncio.create_task(anext(stream, None))
             await asyncio.sleep(0.1)
             await stream.aclose()
-            assert await asyncio.wait_for(waiting, 2) is None
+            assert await asyncio.wait_for(waiting, 10) is None
         assert [e async for e in stream] == []
 
 
@@ -198,7 +198,7 @@ async def test_leaving_the_hub_closes_its_streams() -> None:
             stream = hub.events()
             await take(stream, 1)
         assert [e async for e in stream] == []
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             await fake.connections[0].until_closed()
         assert fake.connections[0].socket.close_code == 1000
         with pytest.raises(RuntimeError, match="async with"):

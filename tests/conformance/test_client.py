@@ -16,7 +16,7 @@ from tests.client.fake_hub import KEY, FakeConnection, FakeHub, connected, event
 from tests.conformance.bindings import Bindings, Json
 from tests.conformance.transcript import Transcript, message_of, transcripts
 
-DEADLINE = 5.0
+DEADLINE = 10.0
 _FIELDS = {field.name for field in msgspec.structs.fields(Event)}
 
 

@@ -19,7 +19,7 @@ from tests.conformance.bindings import Bindings, Json, Mismatch
 from tests.conformance.transcript import Step, Transcript, message_of, transcripts
 from tests.support.hub_process import HubProcess
 
-DEADLINE = 5.0
+DEADLINE = 10.0
 SLOW_DEADLINE = 15.0
 
 

@@ -5,6 +5,7 @@ import json
 import time
 from pathlib import Path
 
+import pytest
 from websockets.asyncio.client import connect as websocket_connect
 
 from tests.support.hub_process import HubProcess
@@ -14,10 +15,11 @@ from tests.support.ws import connect
 COUNT = 50_000
 
 
+@pytest.mark.alone
 async def test_a_flood_whose_acks_are_not_read(tmp_path: Path) -> None:
     """50,000 events, and nobody reads the acks for a while: no error, all answered, in order."""
     async with (
-        asyncio.timeout(9.5),
+        asyncio.timeout(30),
         HubProcess(tmp_path) as hub,
         # A short queue: when it is full, `websockets` stops reading, as a busy client does.
         websocket_connect(
@@ -64,7 +66,7 @@ async def test_a_connection_that_never_reads_its_acks_is_not_read_for_ever(
     tmp_path: Path,
 ) -> None:
     """Its acks fill the buffers, and then the hub takes nothing more: the writer is blocked."""
-    async with asyncio.timeout(9.5), HubProcess(tmp_path) as hub:
+    async with asyncio.timeout(30), HubProcess(tmp_path) as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=4096)
         writer.transport.set_write_buffer_limits(high=65536)
         writer.write(

@@ -277,7 +277,7 @@ async def test_replay_from_the_database_runs_into_live_with_no_seam(
 ) -> None:
     """A hundred replays of every length, while two bots publish, with a ring of ten events."""
     async with (
-        asyncio.timeout(9.5),
+        asyncio.timeout(30),
         HubProcess(tmp_path, hub_settings | {"HUB_RING_SIZE": "10"}) as hub,
         asyncio.TaskGroup() as tasks,
     ):
@@ -302,7 +302,7 @@ async def test_replay_from_the_database_runs_into_live_with_no_seam(
             bot.stop()
         await asyncio.gather(*publishing)
         check = LogCheck(hub, bots)
-        await check.settled([steady], deadline=5)
+        await check.settled([steady], deadline=15)
         following.cancel()
         assert len(check.log) > 3500
         for offsets in streams:
@@ -316,7 +316,7 @@ async def test_a_filtered_replay_has_no_seam_either(
 ) -> None:
     """The bots' types and subjects alternate; a filter sees its own, each once, in order."""
     async with (
-        asyncio.timeout(9.5),
+        asyncio.timeout(30),
         HubProcess(tmp_path, hub_settings | {"HUB_RING_SIZE": "10"}) as hub,
         asyncio.TaskGroup() as tasks,
     ):
@@ -335,7 +335,7 @@ async def test_a_filtered_replay_has_no_seam_either(
         await asyncio.sleep(3)
         bot.stop()
         await publishing
-        await LogCheck(hub, [bot]).settled(dashboards, deadline=4)
+        await LogCheck(hub, [bot]).settled(dashboards, deadline=15)
         for task in following:
             task.cancel()
         for dashboard in dashboards:
@@ -354,11 +354,12 @@ async def test_a_heartbeat_is_not_needed_to_resume_a_quiet_filter(hub: HubProces
 # ── many at once ─────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_a_thousand_come_back_at_once(hub: HubProcess) -> None:
     offsets = await publish(hub, 100)
     epoch = await epoch_of(hub)
     query = f"since={offsets[-6]}&epoch={epoch}"
-    async with asyncio.timeout(9), AsyncExitStack() as stack:
+    async with asyncio.timeout(30), AsyncExitStack() as stack:
         began = time.monotonic()
         readers = await asyncio.gather(
             *(stack.enter_async_context(raw_reader(hub, hub.admin_key, query)) for _ in range(1000))

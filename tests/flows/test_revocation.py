@@ -90,6 +90,7 @@ async def test_everything_ends_when_its_key_expires(hub: HubProcess) -> None:
         await gone.check_ended(expires, 4105)
 
 
+@pytest.mark.alone
 async def test_a_thousand_connections_of_one_key(hub: HubProcess) -> None:
     merchant = await merchant_of(hub, hub.admin_key)
     key, id_ = await new_key(hub, hub.admin_key, "viewer", merchant)

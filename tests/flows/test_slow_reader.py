@@ -149,7 +149,7 @@ async def test_a_small_ring_and_a_reader_that_stops(tmp_path: Path) -> None:
     """Large events fill the buffers soon; the ring forgets them long before the reader is back."""
     texts: list[bytes] = []
     async with (
-        asyncio.timeout(9),
+        asyncio.timeout(30),
         HubProcess(tmp_path, {"HUB_RING_SIZE": "10"}) as hub,
         connect(hub, hub.bot_key) as bot,
         raw_reader(hub, hub.admin_key, "since=0") as other,

@@ -136,6 +136,7 @@ async def test_nobody_new_while_it_drains_and_the_last_request_is_answered(
     assert not complaints(hub)
 
 
+@pytest.mark.alone
 async def test_a_second_signal_stops_at_once(hub: HubProcess) -> None:
     async with unfinished_request(hub):
         os.kill(hub.pid, signal.SIGTERM)

@@ -7,6 +7,7 @@ import pytest
 import uvloop
 
 from hub.peers import Peers
+from hub.stream.log import EventLog
 from storage.database import Database, Engine
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.support.databases import ENGINES
@@ -39,6 +40,10 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(peers: Peers) -> None:
         pass
 
+    async def nothing_kept(event_log: EventLog) -> None:
+        pass
+
+    monkeypatch.setattr("hub.services.forget_answers", nothing_kept)
     monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 3600)
     monkeypatch.setattr("hub.peers._BEAT_SECONDS", 3600)
     monkeypatch.setattr(Peers, "_look_again", nothing)

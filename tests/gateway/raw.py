@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CONTINUATION = 0
-DEADLINE = 5.0
+DEADLINE = 10.0
 MASK = b"\x37\xfa\x21\x3d"
 
 

@@ -260,6 +260,7 @@ async def within_a_second(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.002)
 
 
+@pytest.mark.alone
 @postgres_only
 async def test_a_key_revoked_on_one_is_revoked_on_both(pair: Pair) -> None:
     first, second = pair
@@ -283,6 +284,7 @@ async def test_a_key_revoked_on_one_is_revoked_on_both(pair: Pair) -> None:
         assert (await stays.next(type="pong"))["ref"] == "here"
 
 
+@pytest.mark.alone
 @postgres_only
 async def test_a_browser_that_signs_out_on_one_is_signed_out_on_both(pair: Pair) -> None:
     first, second = pair
@@ -304,6 +306,7 @@ async def test_a_browser_that_signs_out_on_one_is_signed_out_on_both(pair: Pair)
     assert answer.status == 401
 
 
+@pytest.mark.alone
 @postgres_only
 async def test_a_merchant_made_on_one_is_known_on_both(pair: Pair) -> None:
     first, second = pair
@@ -316,6 +319,7 @@ async def test_a_merchant_made_on_one_is_known_on_both(pair: Pair) -> None:
         assert (await bot_there.next(type="connected"))["merchant_id"] == merchant_id
 
 
+@pytest.mark.alone
 @postgres_only
 async def test_what_was_missed_is_looked_for(
     pair: Pair, postgres_server: PostgresServer, postgres_url: str

@@ -239,7 +239,7 @@ def test_doctor_warns_of_more_connections_than_open_files(tmp_path: Path) -> Non
             env=environment(tmp_path / "data", settings),
             capture_output=True,
             text=True,
-            timeout=8,
+            timeout=20,
             check=True,
         )
         return findings(done.stdout)

@@ -16,7 +16,9 @@ from storage.scope import HUB, Scope
 from tests.storage.support import NOW, emptied, event_row, fill, rows
 
 once = settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=80,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

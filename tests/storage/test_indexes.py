@@ -18,7 +18,7 @@ import storage
 from storage import audit, events, instances, keys
 from storage.database import Database, Engine, Transaction
 from storage.errors import Conflict, NotFound, Stale
-from storage.records import ApiKey
+from storage.records import ApiKey, Merchant
 from storage.scope import HUB, Scope
 from tests.storage import samples
 from tests.storage.plans import Explaining, partial_indexes
@@ -200,6 +200,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "get": [Call(ANY, lambda made: ("m1",))],
         "insert": [Call(ALL, lambda made: ("m3", "name", NOW, new_id))],
         "page": [Call(ANY, lambda made: ("", 10)), Call(ANY, lambda made: ("m1", 10))],
+        "update": [Call(ANY, lambda made: (Merchant("m1", "new", 1, NOW, LATER),))],
     },
     "messages": {
         **_kept("message"),

@@ -30,7 +30,9 @@ from tests.support.postgres import PostgresServer, database_of
 from tests.support.postgres import rows as as_superuser
 
 once = settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=80,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 # What a Postgres text can hold: anything but NUL, and surrogates are no text.
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
@@ -420,6 +422,7 @@ async def test_a_value_that_is_no_text_is_a_conflict(
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.alone
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(
     opened: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -457,6 +460,7 @@ async def test_a_lock_that_is_held_too_long_is_given_up(
     await other.close()
 
 
+@pytest.mark.alone
 async def test_a_unit_that_takes_too_long_is_ended_by_the_client(
     opened: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -476,6 +480,7 @@ async def test_a_unit_that_takes_too_long_is_ended_by_the_client(
     assert await rows(opened, "SELECT n FROM t") == [(2,)]
 
 
+@pytest.mark.alone
 async def test_a_read_that_finds_no_place_in_time_is_refused(
     opened: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -593,6 +598,7 @@ async def test_a_connection_that_is_closed_during_a_unit(
     assert await count(opened) == 1
 
 
+@pytest.mark.alone
 async def test_a_server_that_restarts_is_found_again(own_postgres: PostgresServer) -> None:
     database = await open_postgres(own_postgres.create_database())
     await migrate(database)

@@ -20,7 +20,9 @@ from tests.storage import samples
 from tests.storage.samples import OURS, Everything, new_id
 
 once = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

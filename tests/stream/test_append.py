@@ -95,7 +95,9 @@ histories = st.lists(st.one_of(groups, st.integers(0, 5)), min_size=1, max_size=
 
 
 @settings(
-    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=histories)
 async def test_groups_become_what_the_model_says(

@@ -391,6 +391,7 @@ async def test_closing_writes_what_was_accepted_and_takes_no_more(database: Data
     assert len(await stored(database)) == 701
 
 
+@pytest.mark.alone
 async def test_an_idle_log_closes_at_once(database: Database) -> None:
     async with asyncio.timeout(1), running_log(database):
         pass

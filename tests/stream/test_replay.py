@@ -367,7 +367,9 @@ async def test_retention_keeps_on(database: Database, monkeypatch: pytest.Monkey
 
 
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     events=st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["m1", "m2"])), max_size=25),

@@ -33,7 +33,7 @@ async def run_py(
     data_dir: Path,
     *arguments: str,
     settings: Mapping[str, str] | None = None,
-    deadline: float = 8.0,
+    deadline: float = 20.0,
 ) -> Finished:
     """Run `run.py` with these arguments to its end; it is killed at the deadline.
 

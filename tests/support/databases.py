@@ -196,7 +196,7 @@ class FaultyDatabase:
         await self._real.close()
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
     """Wait for what tells nobody.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from tests.support.event_stream import ChunkParser, EventStreamParser, LineParser
 from tests.support.rest import HasPort
 
-DEADLINE = 5.0
+DEADLINE = 10.0
 """Seconds that any single wait may take."""
 SSE = "text/event-stream"
 NDJSON = "application/x-ndjson"

@@ -89,7 +89,7 @@ class HubProcess:
         directory: Path,
         settings: Mapping[str, str] | None = None,
         *,
-        start_timeout: float = 15.0,
+        start_timeout: float = 30.0,
     ) -> None:
         self.data_dir = directory / "data"
         self.stdout = directory / "hub.out"

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from tests.support.rest import HasPort
 
-DEADLINE = 5.0
+DEADLINE = 10.0
 _OFFSET = re.compile(rb'"offset":(\d+)')
 _PONG = b"\x8a\x80\0\0\0\0"
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
-DEADLINE = 5.0
+DEADLINE = 10.0
 """Seconds that one request may take."""
 
 

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as websocket_connect
 from websockets.exceptions import ConnectionClosed
 
-DEADLINE = 5.0
+DEADLINE = 10.0
 """Seconds that any single wait may take."""
 
 Frame = dict[str, Any]

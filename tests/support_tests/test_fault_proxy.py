@@ -276,6 +276,7 @@ async def test_a_black_hole_accepts_but_reaches_nobody(proxy: FaultProxy, server
             await read(reader, 1)
 
 
+@pytest.mark.alone
 async def test_a_rate_limits_each_direction_and_heals(proxy: FaultProxy, server: Server) -> None:
     proxy.rate(50_000)
     async with pair(proxy, server) as ((_, writer), (far_reader, _)):

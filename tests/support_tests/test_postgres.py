@@ -85,6 +85,7 @@ def test_it_dies_with_the_tests(postgres_server: PostgresServer) -> None:
         assert not Path(folder).exists(), "the next server removes what was left"
 
 
+@pytest.mark.alone
 def test_a_server_is_ready_soon(own_postgres: PostgresServer) -> None:
     started = time.monotonic()
     own_postgres.restart()
