@@ -181,11 +181,34 @@ def parse(said: dict[str, Any], kind: type[Struct], *, strict: bool = True) -> A
     try:
         params = msgspec.convert(said, kind, strict=strict)
     except msgspec.ValidationError as error:
-        pointer, message = locate(str(error))
-        raise invalid(InvalidParams, pointer, message) from None
+        if "`float`" not in str(error):
+            raise _misfit(error) from None
+        # To JSON, 25 and 25.0 are one number; some serializers know no other way to write it.
+        try:
+            params = msgspec.convert(_whole(said), kind, strict=strict)
+        except msgspec.ValidationError as again:
+            raise _misfit(again) from None
     if not strict:
         _refuse_null(said, kind, params)
     return params
+
+
+def _misfit(error: msgspec.ValidationError) -> HubError:
+    pointer, message = locate(str(error))
+    return invalid(InvalidParams, pointer, message)
+
+
+def _whole(value: Any) -> Any:
+    """A JSON value with its whole numbers as integers."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_whole(each) for each in value]
+        case dict():
+            return {name: _whole(each) for name, each in value.items()}
+        case _:
+            return value
 
 
 def _refuse_null(said: dict[str, Any], kind: type[Struct], params: Struct) -> None:

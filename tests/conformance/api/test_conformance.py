@@ -39,7 +39,7 @@ def test_a_resource_of_admins(world: World, tag: str) -> None:
     check(
         run(
             world.hub.url, world.keys["admin"], ("examples", "fuzzing"),
-            operations=operations(tag), examples=4,
+            operations=operations(tag), own_key_id=world.ids["admin"], examples=4,
         )
     )  # fmt: skip
 
@@ -60,6 +60,6 @@ def test_one_operation_after_another(world: World) -> None:
 def test_all_at_length(world: World, name: str, phase: Phase) -> None:
     found = run(
         world.hub.url, world.keys[name], (phase,),
-        own_key_id=world.ids.get(name, ""), examples=25, steps=8, seed=2,
+        own_key_id=world.ids[name], examples=25, steps=8, seed=2,
     )  # fmt: skip
     check(found)

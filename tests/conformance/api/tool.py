@@ -45,7 +45,7 @@ def run(
     phases: Iterable[Phase],
     *,
     operations: Iterable[str] | None = None,
-    own_key_id: str = "",
+    own_key_id: str | None = None,
     examples: int = 5,
     steps: int = 5,
     seed: int = 1,
@@ -66,7 +66,7 @@ def run(
 
     @schema.hook
     def filter_case(context: Any, case: Any) -> bool:
-        return own_key_id not in (case.path_parameters or {}).values()
+        return own_key_id is None or own_key_id not in (case.path_parameters or {}).values()
 
     @schema.hook
     def map_case(context: Any, case: Any) -> Any:
