@@ -33,6 +33,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 QuotaName = Literal["rest", "entrance", "streams"]
 """Of the limits in `hub.quotas`."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
+# The second is what curl says of everything that it is given to send.
+_JSON = ("application/json", "application/x-www-form-urlencoded")
 
 
 def services_of(request: Request) -> Services:
@@ -152,7 +154,7 @@ async def json_body(request: Request, *, optional: bool = False) -> Any:
         optional: whether no body stands for an empty object.
 
     Raises:
-        BadFrame: it is not JSON.
+        BadFrame: it is not JSON, or says that it is something else.
         TooLarge: it has more than 1 MiB.
         Unauthenticated: the credential ended before the body was whole.
     """
@@ -168,6 +170,9 @@ async def json_body(request: Request, *, optional: bool = False) -> Any:
         if optional:
             return {}
         raise BadFrame("the body is empty; send JSON")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media and not (media in _JSON or media.endswith("+json")):
+        raise BadFrame(f"the body is {media[:100]}; send application/json")
     return codec.decode_json(bytes(body))
 
 

@@ -10,7 +10,34 @@ from typing import Any
 ANYWHERE = ("/merchant_id",)
 """An admin says for which merchant, and the merchant must be there."""
 
+_CONTENT = (
+    "/(template/)?(header|body|footer|button_text|buttons|sections|media|variables"
+    "|example_payload)(/.*)?"
+)
+_CONTENT_RULE = "what a template of each type has and has not, and the limits of WhatsApp"
+_WEBHOOK = {
+    "/url": "an address of http or https",
+    "/event_types/[0-9]+": "a type that the hub knows, or a prefix of one",
+}
+
 RULES: dict[str, dict[str, str]] = {
+    "delivery_tasks.create": {"/order_id": "an order of the merchant"},
+    "orders.create": {
+        "/items/[0-9]+/product_id": "an active product of the merchant, once in an order",
+        "/items(/[0-9]+)?": "products of one currency, and a total that a number holds",
+    },
+    "products.set_media": {
+        "/media_ids/[0-9]+": "a picture of the merchant, once",
+        "/primary": "one of media_ids",
+    },
+    "templates.create": {_CONTENT: _CONTENT_RULE},
+    "templates.preview": {
+        _CONTENT: _CONTENT_RULE,
+        "/template_id": "a template by its id or as it is, one of the two",
+    },
+    "templates.update": {_CONTENT: _CONTENT_RULE},
+    "webhooks.create": _WEBHOOK,
+    "webhooks.update": _WEBHOOK,
     "audit.list": {"/limit": "a file has all rows that match"},
     "events.list": {"/last": "last and since exclude each other"},
     "keys.create": {
