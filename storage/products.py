@@ -31,6 +31,11 @@ async def update(tx: Transaction, product: Product) -> Product:
     return await _PRODUCTS.update(tx, product)
 
 
+async def restock(tx: Transaction, product: Product) -> Product:
+    """As `update`, where nothing but the stock has changed."""
+    return await _PRODUCTS.update(tx, product, ("stock", "updated_at"))
+
+
 async def delete(tx: Transaction, id_: str, version: int | None = None) -> None:
     """Remove a product; raises NotFound, Stale, Conflict."""
     await _PRODUCTS.delete(tx, id_, version)

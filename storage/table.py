@@ -164,11 +164,13 @@ class Table(Generic[R]):
             raise await named(tx, self.name, error, values) from error
         return record
 
-    async def update(self, tx: Transaction, record: R) -> R:
+    async def update(self, tx: Transaction, record: R, columns: Collection[str] | None = None) -> R:
         """Write a record that was read and then changed.
 
         Args:
             record: with the version that was read, and everything else as it is to be.
+            columns: those that may differ from what was read, if not all: indexes on others are
+                left alone.
 
         Returns:
             The record with its next version.
@@ -181,9 +183,10 @@ class Table(Generic[R]):
         version: int = getattr(record, _VERSION)
         changed: R = msgspec.structs.replace(record, **{_VERSION: version + 1})
         values = self.values(changed)
-        setting = ", ".join(f"{name} = ?" for name in self._changing)
+        changing = self._changing if columns is None else [*columns, _VERSION]
+        setting = ", ".join(f"{name} = ?" for name in changing)
         where, bound = scoped(tx)
-        new = [values[name] for name in self._changing]
+        new = [values[name] for name in changing]
         try:
             count = await tx.execute(
                 f"UPDATE {self.name} SET {setting}"  # noqa: S608

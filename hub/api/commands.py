@@ -5,12 +5,12 @@ everything in the address, the others in a JSON object. Answers carry `success` 
 the log beside the members of the command's answer.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import fields
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,17 +25,21 @@ from .requests import json_body, principal_of, said_in_query, services_of
 
 Handler = Callable[[Request], Awaitable[Response]]
 _IN_ADDRESS = ("GET", "HEAD", "DELETE")
+_VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 def handler(command: Command) -> Handler:
     """What answers a command's requests."""
-    types = {field.encode_name: field.type for field in fields(command.params)}
+    known = fields(command.params)
+    types = {field.encode_name: field.type for field in known}
+    in_path = set(_VARIABLE.findall(command.http or ""))
+    needed = any(field.required and field.encode_name not in in_path for field in known)
 
     async def handle(request: Request) -> Response:
         principal = await principal_of(request, command.quota)
         services = services_of(request)
         strict = request.method not in _IN_ADDRESS  # there, everything is text
-        said = await _said(request, command.params)
+        said = await _said(request, needed)
         for name, value in request.path_params.items():
             if name in said:
                 raise invalid(InvalidParams, f"/{name}", "stands in the path already")
@@ -71,8 +75,11 @@ def _if_match(request: Request) -> str | None:
     return None if request.method in ("GET", "HEAD") else request.headers.get("if-match")
 
 
-async def _said(request: Request, kind: type[Struct]) -> dict[str, Any]:
+async def _said(request: Request, needed: bool) -> dict[str, Any]:
     """What a request says in its query or body, by name.
+
+    Args:
+        needed: whether there must be a body where it is the body that says it.
 
     Raises:
         BadFrame, TooLarge: see `json_body`.
@@ -83,7 +90,9 @@ async def _said(request: Request, kind: type[Struct]) -> dict[str, Any]:
     else:
         for name in request.query_params:
             raise invalid(InvalidParams, f"/{name}", "belongs in the body, a JSON object")
-        said = await _object(request, kind)
+        said = await json_body(request, optional=not needed)
+        if not isinstance(said, dict):
+            raise invalid(InvalidParams, "", "expected an object")
     return said
 
 
@@ -93,16 +102,6 @@ def _of_path(name: str, text: str, type_: Any) -> Any:
         return msgspec.convert(text, type_, strict=False)
     except msgspec.ValidationError as error:
         raise invalid(InvalidParams, f"/{name}", locate(str(error))[1]) from None
-
-
-async def _object(request: Request, kind: type[Struct]) -> dict[str, Any]:
-    needed = any(
-        field.required and field.encode_name not in request.path_params for field in fields(kind)
-    )
-    body = await json_body(request, optional=not needed)
-    if not isinstance(body, dict):
-        raise invalid(InvalidParams, "", "expected an object")
-    return body
 
 
 def _headers(request: Request, command: Command, result: Result) -> dict[str, str]:

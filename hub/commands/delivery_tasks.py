@@ -13,7 +13,7 @@ from storage.merchant_records import DeliveryStatus, DeliveryTask, Order
 
 from . import transitions
 from .command import EVERYBODY, OPERATORS, SELLERS, Command, Invocation, Result
-from .params import Amount, ById, ListOf, RowId, Text, Word, changed, next_of
+from .params import PAGE, Amount, ById, ListOf, RowId, Text, Word, changed, next_of
 
 DriverId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
@@ -84,13 +84,14 @@ class TaskStep(Struct, forbid_unknown_fields=True, kw_only=True):
 
 async def list_(call: Invocation, params: ListTasks) -> Result:
     """A page of delivery tasks, by id."""
+    limit = min(params.limit, PAGE)
     found = await call.read(
         lambda tx: deliveries.page(
-            tx, params.after, params.limit, order_id=params.order_id, driver_id=params.driver_id,
+            tx, params.after, limit, order_id=params.order_id, driver_id=params.driver_id,
             status=params.status,
         )
     )  # fmt: skip
-    return {"delivery_tasks": found, "count": len(found), "next": next_of(found, params.limit)}
+    return {"delivery_tasks": found, "count": len(found), "next": next_of(found, limit)}
 
 
 async def get(call: Invocation, params: ById) -> Result:

@@ -16,7 +16,7 @@ from storage.records import StoredEvent
 
 from . import stock, transitions
 from .command import EVERYBODY, OPERATORS, SELLERS, Command, Invocation, Result
-from .params import MOST, ById, Limit, ListOf, Phone, RowId, Text, Word, changed, next_of
+from .params import MOST, PAGE, ById, Limit, ListOf, Phone, RowId, Text, Word, changed, next_of
 from .stock import WantedItem
 
 CustomerId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
@@ -71,14 +71,15 @@ class Timeline(Struct, forbid_unknown_fields=True):
 
 async def list_(call: Invocation, params: ListOrders) -> Result:
     """A page of orders."""
+    limit = min(params.limit, PAGE)
     found = await call.read(
         lambda tx: orders.page(
-            tx, params.after, params.limit, status=params.status,
+            tx, params.after, limit, status=params.status,
             payment_status=params.payment_status, customer_phone=params.customer_phone,
             newest_first=params.order == "newest",
         )
     )  # fmt: skip
-    return {"orders": found, "count": len(found), "next": next_of(found, params.limit)}
+    return {"orders": found, "count": len(found), "next": next_of(found, limit)}
 
 
 async def get(call: Invocation, params: ById) -> Result:
@@ -88,16 +89,17 @@ async def get(call: Invocation, params: ById) -> Result:
 
 async def timeline(call: Invocation, params: Timeline) -> Result:
     """A page of the events about an order, oldest first, as far as the log keeps them."""
+    limit = min(params.limit, PAGE)
 
     async def read(tx: Transaction) -> list[StoredEvent]:
         await orders.get(tx, params.id)
-        return await events.of_order(tx, params.id, params.after, params.limit)
+        return await events.of_order(tx, params.id, params.after, limit)
 
     found = await call.read(read)
     return {
         "events": [msgspec.Raw(event.frame) for event in found],
         "count": len(found),
-        "next": found[-1].offset if len(found) == params.limit else None,
+        "next": found[-1].offset if len(found) == limit else None,
     }
 
 

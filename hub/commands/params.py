@@ -39,6 +39,11 @@ Phone = Annotated[
 """A telephone number: digits, perhaps behind a plus."""
 
 
+PAGE = 200
+"""Most rows on a page where one may have tens of kilobytes: a page is encoded in one turn of the
+loop."""
+
+
 class Nothing(Struct, forbid_unknown_fields=True):
     """For a command that takes nothing."""
 

@@ -14,7 +14,7 @@ from storage.merchant_records import Product, ProductMedia
 from storage.product_media import ShownPicture
 
 from .command import EVERYBODY, OPERATORS, Command, Invocation, Result
-from .params import Amount, ById, Currency, ListOf, Name, RowId, Text, Word, changed, next_of
+from .params import PAGE, Amount, ById, Currency, ListOf, Name, RowId, Text, Word, changed, next_of
 
 Category = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00]+$")]
 _PICTURES = 50
@@ -88,12 +88,13 @@ class ProductPicture(Struct):
 
 async def list_(call: Invocation, params: ListProducts) -> Result:
     """A page of products, by id."""
+    limit = min(params.limit, PAGE)
     found = await call.read(
         lambda tx: products.page(
-            tx, params.after, params.limit, category=params.category, is_active=params.is_active
+            tx, params.after, limit, category=params.category, is_active=params.is_active
         )
     )
-    return {"products": found, "count": len(found), "next": next_of(found, params.limit)}
+    return {"products": found, "count": len(found), "next": next_of(found, limit)}
 
 
 async def search(call: Invocation, params: SearchProducts) -> Result:
@@ -103,8 +104,9 @@ async def search(call: Invocation, params: SearchProducts) -> Result:
         InvalidParams: an admin did not say whose products.
     """
     _ = call.merchant_id
-    found = await call.read(lambda tx: products.search(tx, params.q, params.after, params.limit))
-    return {"products": found, "count": len(found), "next": next_of(found, params.limit)}
+    limit = min(params.limit, PAGE)
+    found = await call.read(lambda tx: products.search(tx, params.q, params.after, limit))
+    return {"products": found, "count": len(found), "next": next_of(found, limit)}
 
 
 async def get(call: Invocation, params: ById) -> Result:

@@ -47,7 +47,7 @@ async def take(call: Invocation, scope: WriteScope, wanted: Sequence[WantedItem]
         product = found[item.product_id]
         items.append(OrderItem(product.id, product.name, item.quantity, product.price))
         left = structs.replace(product, stock=product.stock - item.quantity, updated_at=call.now)
-        sold.append(await products.update(scope.tx, left))
+        sold.append(await products.restock(scope.tx, left))
     await record_updates(call, scope, sold)
     total = sum(item.price * item.quantity for item in items)
     return Basket(items, total, found[wanted[0].product_id].currency)
@@ -63,7 +63,7 @@ async def give_back(call: Invocation, scope: WriteScope, order: Order) -> None:
             more = structs.replace(
                 product, stock=product.stock + item.quantity, updated_at=call.now
             )
-            returned.append(await products.update(scope.tx, more))
+            returned.append(await products.restock(scope.tx, more))
     await record_updates(call, scope, returned)
 
 

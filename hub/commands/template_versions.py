@@ -16,7 +16,7 @@ from .audit import Change, difference
 from .command import EVERYBODY, OPERATORS, Command, Invocation, Result
 from .params import ById, Limit
 from .template_content import checked
-from .templates import TABLE, read_to_change, write
+from .templates import PAGE, TABLE, read_to_change, write
 
 Number = Annotated[int, Meta(ge=1, lt=2**31)]
 """The number of a version."""
@@ -47,13 +47,14 @@ class VersionPair(ById, forbid_unknown_fields=True):
 async def versions(call: Invocation, params: ListVersions) -> Result:
     """A page of what a template was, newest first."""
     before = int(params.after) if params.after else None
+    limit = min(params.limit, PAGE)
 
     async def read(tx: Transaction) -> list[TemplateVersion]:
         await templates.get(tx, params.id)
-        return await templates.versions(tx, params.id, before, params.limit)
+        return await templates.versions(tx, params.id, before, limit)
 
     found = await call.read(read)
-    next_ = str(found[-1].version) if len(found) == params.limit else None
+    next_ = str(found[-1].version) if len(found) == limit else None
     return {"versions": found, "count": len(found), "next": next_}
 
 

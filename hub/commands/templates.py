@@ -36,6 +36,11 @@ from .template_content import (
     columns,
 )
 
+PAGE = 200
+"""Most templates, or versions of one, on a page: each may have 20 KB, and a page is encoded in one
+turn of the loop."""
+
+
 # ── what is said ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -78,14 +83,15 @@ class ListTemplates(ListOf, forbid_unknown_fields=True):
 
 async def list_(call: Invocation, params: ListTemplates) -> Result:
     """A page of templates by id."""
+    limit = min(params.limit, PAGE)
 
     async def read(tx: Transaction) -> list[Template]:
         return await templates.page(
-            tx, params.after, params.limit, type_=params.type, status=params.status
+            tx, params.after, limit, type_=params.type, status=params.status
         )
 
     found = await call.read(read)
-    return {"templates": found, "count": len(found), "next": next_of(found, params.limit)}
+    return {"templates": found, "count": len(found), "next": next_of(found, limit)}
 
 
 async def get(call: Invocation, params: ById) -> Result:

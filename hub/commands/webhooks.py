@@ -18,7 +18,7 @@ from storage.database import Transaction
 from storage.merchant_records import Webhook, WebhookLog, WebhookLogStatus
 
 from .command import OPERATORS, Command, Invocation, Result
-from .params import After, ById, ListOf, RowId, Word, next_of
+from .params import After, ById, Limit, ListOf, RowId, Word, next_of
 from .webhook_targets import faults_of_types, faults_of_url
 
 SECRET_BYTES = 32
@@ -74,7 +74,7 @@ class ListLogs(ById, forbid_unknown_fields=True):
     status: WebhookLogStatus | None = None
     delivery_id: Word | None = None
     after: After = ""
-    limit: Annotated[int, Meta(ge=1, le=LOGS)] = LOGS
+    limit: Limit = 100
 
 
 async def list_(call: Invocation, params: ListWebhooks) -> Result:
@@ -93,16 +93,17 @@ async def get(call: Invocation, params: ById) -> Result:
 
 async def logs(call: Invocation, params: ListLogs) -> Result:
     """A page of the attempts to call a webhook, newest first."""
+    limit = min(params.limit, LOGS)
 
     async def read(tx: Transaction) -> list[WebhookLog]:
         await webhooks.get(tx, params.id)
         return await webhook_logs.page(
-            tx, params.after, params.limit, webhook_id=params.id, delivery_id=params.delivery_id,
+            tx, params.after, limit, webhook_id=params.id, delivery_id=params.delivery_id,
             status=params.status,
         )  # fmt: skip
 
     found = await call.read(read)
-    return {"logs": found, "count": len(found), "next": next_of(found, params.limit)}
+    return {"logs": found, "count": len(found), "next": next_of(found, limit)}
 
 
 async def create(call: Invocation, params: NewWebhook) -> Result:

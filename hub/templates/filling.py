@@ -16,6 +16,10 @@ from .language import as_text, malformed, shown, split
 from .rules import climbing, structure, too_long
 from .shortening import shortened
 
+FILLED_CHARACTERS = 4 * 1024 * 1024
+"""Most characters of one text that are put together. What is longer is refused by its length
+alone: a value of a megabyte in a thousand places would take a gigabyte."""
+
 
 class Filled(Struct, frozen=True):
     """A content with its values filled in.
@@ -73,10 +77,13 @@ def fill(
             known[name] = text
             continue
         else:
-            errors.append(FieldError(f"/variables/{name}", "must be text, a number, true or false"))
+            errors.append(FieldError(f"/variables/{name}", _unwritable(values[name])))
         known[name] = shown(name)
         visible.add(name)
-    filled = [field.filled(known, visible) for field in plan.fields]
+    if known and plan.most * max(map(len, known.values())) > FILLED_CHARACTERS:
+        filled = [_bounded(field, known, visible, errors) for field in plan.fields]
+    else:
+        filled = [field.filled(known, visible) for field in plan.fields]
     if truncate:
         filled = _truncated(plan, filled, visible)
     if plan.names or truncate:
@@ -88,10 +95,12 @@ def fill(
 class _Field:
     """A text of a template, cut at its placeholders."""
 
-    __slots__ = ("names", "parts", "text")
+    __slots__ = ("address", "limit", "names", "parts", "text")
 
     def __init__(self, text: Text) -> None:
         self.text = text
+        self.limit = text.limit
+        self.address = text.address
         self.parts = split(text.text)
         self.names = self.parts[1::2]
 
@@ -99,7 +108,7 @@ class _Field:
         if not self.names:
             return self.text.text
         parts = self.parts.copy()
-        if self.text.address:
+        if self.address:
             parts[1::2] = [
                 known[name] if name in visible else quote(known[name], safe="")
                 for name in self.names
@@ -116,11 +125,12 @@ class _Field:
 class _Plan:
     """What can be known of a template before it has values."""
 
-    __slots__ = ("faults", "fields", "main", "names")
+    __slots__ = ("faults", "fields", "main", "most", "names")
 
     def __init__(self, content: Content) -> None:
         self.fields = [_Field(text) for text in texts(content)]
         self.names = list(dict.fromkeys(name for field in self.fields for name in field.names))
+        self.most = max((len(field.names) for field in self.fields), default=0)
         self.faults = [*structure(content), *_malformed(self.fields)]
         self.main = self._joining(content)
 
@@ -136,7 +146,9 @@ class _Plan:
 
 
 def _plan(content: Content) -> _Plan:
-    """The plan of a content. Those of usual size are kept."""
+    """The plan of a content. Those of usual size are kept: making one takes 12 µs, as long as
+    filling it in and converting it, and finding it again 0.4 µs.
+    """
     key = _encode(content)
     return _kept(key) if len(key) <= _KEPT_BYTES else _Plan(content)
 
@@ -151,6 +163,25 @@ def _kept(key: bytes) -> _Plan:
     return _Plan(_decode(key))
 
 
+def _unwritable(value: object) -> str:
+    if isinstance(value, str):
+        return "must be valid Unicode without the character U+0000"
+    if isinstance(value, int | float):
+        return "must be a number that can be written out"
+    return "must be text, a number, true or false"
+
+
+def _bounded(
+    field: _Field, known: Mapping[str, str], visible: Set[str], errors: list[FieldError]
+) -> str:
+    """The text filled in, or as it is in the template where it would be far too long."""
+    length = sum(map(len, field.parts[::2])) + sum(len(known[name]) for name in field.names)
+    if length <= FILLED_CHARACTERS:
+        return field.filled(known, visible)
+    errors.append(too_long(field.text.pointer, field.text.what, length, field.limit))
+    return field.text.text
+
+
 def _malformed(fields: list[_Field]) -> Iterator[FieldError]:
     for field in fields:
         for excerpt in malformed(field.parts):
@@ -159,6 +190,8 @@ def _malformed(fields: list[_Field]) -> Iterator[FieldError]:
                 f"{excerpt} is no placeholder: between {{{{ and }}}} stands a name of"
                 f" 1 to {limits.NAME} letters A-Z, digits and _",
             )
+        if "\0" in field.text.text:
+            yield FieldError(field.text.pointer, "the character U+0000 is not allowed")
 
 
 def _truncated(plan: _Plan, filled: list[str], visible: Set[str]) -> list[str]:
@@ -178,14 +211,16 @@ def _faults(
 ) -> Iterator[FieldError]:
     fits = True
     for field, text in zip(plan.fields, filled, strict=True):
-        _, what, _, limit, address = field.text
-        if len(text) > limit and (length := len(text) - field.visible(visible)) > limit:
-            fits = False
-            yield too_long(field.text.pointer, what, length, limit)
+        if len(text) > (limit := field.limit):
+            if (length := len(text) - field.visible(visible)) > limit:
+                fits = False
+                yield too_long(field.text.pointer, field.text.what, length, limit)
         elif not text or text.isspace():
-            yield FieldError(field.text.pointer, f"{what} must not be empty")
-        elif address and climbing(text):
-            yield FieldError(field.text.pointer, f"{what} must not have a segment . or ..")
+            yield FieldError(field.text.pointer, f"{field.text.what} must not be empty")
+        elif field.address and climbing(text):
+            yield FieldError(
+                field.text.pointer, f"{field.text.what} must not have a segment . or .."
+            )
     if fits and (main := plan.main) is not None:
         text_ = plan.fields[main].text
         length = _joined_length(plan, filled, visible)

@@ -39,11 +39,14 @@ def as_text(value: object) -> str | None:
     """A value as a customer reads it, or None if it is of a kind that has no text.
 
     Text stays as it is, whole numbers lose an empty fraction (`3.0` is `3`), truth is `true` or
-    `false`. What is infinite, not a number, or no valid Unicode has no text.
+    `false`. What is infinite, not a number, or no valid Unicode has no text, nor has what a
+    database cannot keep (U+0000).
     """
     # The commonest kind first; `bool` is a kind of `int`.
     if isinstance(value, str):
-        return value if value.isascii() or _is_unicode(value) else None
+        if "\0" in value or not (value.isascii() or _is_unicode(value)):
+            return None
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):

@@ -10,7 +10,9 @@ from .content import Content
 from .language import PLACEHOLDER
 
 # A value must never decide whose server is asked: scheme and host stand in the template itself.
-_ADDRESS = re.compile(r"https?://[^\s/?#{}\\@]+(?:[/?#]\S*)?", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"https?://[^\s\x00-\x1f\x7f/?#{}\\@]+(?:[/?#][^\s\x00-\x1f\x7f]*)?", re.IGNORECASE
+)
 # As browsers and HTTP clients read them: a value must not climb out of its folder.
 _CLIMBING = re.compile(r"(?:^|[/\\])(?:\.|%2e){1,2}(?:[/\\?#]|$)", re.IGNORECASE)
 
@@ -89,6 +91,8 @@ def _ids(ids: Iterable[tuple[str, str]], limit: int) -> Iterator[FieldError]:
             yield FieldError(pointer, "the id must not begin or end with a space")
         elif len(id_) > limit:
             yield too_long(pointer, "the id", len(id_), limit)
+        elif "\0" in id_:
+            yield FieldError(pointer, "the character U+0000 is not allowed")
         elif PLACEHOLDER.search(id_):
             yield FieldError(pointer, "ids are sent as they are: a placeholder is not filled in")
         if (first := seen.setdefault(id_, pointer)) != pointer:

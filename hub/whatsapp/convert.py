@@ -7,17 +7,12 @@ from hub.templates.filling import Filled
 
 from . import baileys, cloud
 from .files import File, lacking, resolved
-from .layout import layout
+from .layout import Layout, layout
 from .messages import Converted, Format, MediaSource, Message
 from .numbered import numbered
 
-_GATEWAYS: dict[Format, str] = {
-    "cloud": "The Cloud API",
-    "baileys": "Baileys",
-    "baileys_native": "Baileys",
-    "whatsapp-web.js": "whatsapp-web.js",
-    "text": "Plain text",
-}
+_NAMED = 5
+"""Faults in the sentence of a refusal; all are in its `errors`."""
 
 
 def convert(
@@ -38,34 +33,41 @@ def convert(
             needs, or it is too large.
     """
     if filled.errors:
-        faults = "; ".join(f"{error.pointer}: {error.message}" for error in filled.errors)
-        raise InvalidParams(f"The template cannot be sent. {faults}", tuple(filled.errors))
+        faults = [f"{error.pointer}: {error.message}" for error in filled.errors]
+        if len(faults) > _NAMED:
+            faults[_NAMED:] = [f"and {len(faults) - _NAMED} more"]
+        reason = f"the template cannot be sent: {'; '.join(faults)}"
+        raise InvalidParams(reason, tuple(filled.errors))
     content = filled.content
     plan = layout(content)
-    warnings = plan.warnings
+    warnings = plan.warnings if format_ in ("cloud", "baileys", "baileys_native") else []
     if content.type == "text":
         message = _text(content, format_, to, warnings)
     elif content.media is not None:
-        message = _media(content, resolved(content.media, media), format_, to, warnings)
-    elif format_ == "cloud":
-        message = cloud.choices(to, content, plan) if plan.sections else cloud.buttons(to, content)
-    elif format_ == "baileys":
-        message = (
-            baileys.choices(content, plan)
-            if plan.sections
-            else baileys.buttons(content, _with_header(content, warnings))
-        )
-    elif format_ == "baileys_native":
-        message = (
-            baileys.native_choices(content, plan)
-            if plan.sections
-            else baileys.native_buttons(content)
-        )
+        file = resolved(content.media, media)
+        message = _media(content, content.media.type, file, format_, to, warnings)
     else:
-        if format_ != "text":
-            warnings.append(f"{_GATEWAYS[format_]} has no buttons: the choices are numbered.")
-        message = numbered(content, plan)
+        message = _interactive(content, plan, format_, to, warnings)
     return Converted(message=message, choices=plan.choices, warnings=warnings)
+
+
+def _interactive(
+    content: Content, plan: Layout, format_: Format, to: str, warnings: list[str]
+) -> Message:
+    """Buttons, or a list."""
+    if format_ == "cloud":
+        return cloud.choices(to, content, plan) if plan.sections else cloud.buttons(to, content)
+    if format_ == "baileys":
+        if plan.sections:
+            return baileys.choices(content, plan)
+        return baileys.buttons(content, _with_header(content, warnings))
+    if format_ == "baileys_native":
+        if plan.sections:
+            return baileys.native_choices(content, plan)
+        return baileys.native_buttons(content)
+    if format_ == "whatsapp-web.js":
+        warnings.append("whatsapp-web.js has no buttons: the choices are numbered.")
+    return numbered(content, plan)
 
 
 def _text(content: Content, format_: Format, to: str, warnings: list[str]) -> Message:
@@ -79,11 +81,11 @@ def _text(content: Content, format_: Format, to: str, warnings: list[str]) -> Me
     return body
 
 
-def _media(content: Content, file: File, format_: Format, to: str, warnings: list[str]) -> Message:
-    assert content.media is not None
-    kind = content.media.type
+def _media(
+    content: Content, kind: str, file: File, format_: Format, to: str, warnings: list[str]
+) -> Message:
     caption = content.joined()
-    if content.header is not None or content.footer is not None:
+    if format_ != "text" and (content.header is not None or content.footer is not None):
         warnings.append(
             f"A message with a {kind} has no header or footer: they are in its caption."
         )

@@ -56,7 +56,7 @@ def resolved(media: TemplateMedia, source: MediaSource | None) -> File:
         message = f"the {media.type} has {source.size} bytes; WhatsApp takes at most {limit}"
         raise invalid(InvalidParams, "/media", message)
     url = source.url or media.url
-    name = source.file_name or _name_in(url) or media.type
+    name = _safe(source.file_name or _name_in(url) or media.type)
     fallback = "image/jpeg" if media.type == "image" else "application/octet-stream"
     extension = name.rpartition(".")[2].lower()
     mime_type = source.mime_type or _MIME_TYPES.get(extension, fallback)
@@ -66,6 +66,11 @@ def resolved(media: TemplateMedia, source: MediaSource | None) -> File:
 def lacking(what: str) -> InvalidParams:
     """The refusal of a file that is not there in the form that a gateway needs."""
     return InvalidParams(f"/media: {what}", (FieldError("/media", what),))
+
+
+def _safe(name: str) -> str:
+    """A name without separators and control characters: bots may write files under it."""
+    return "".join("_" if c in "/\\:" or not c.isprintable() else c for c in name)
 
 
 def _name_in(url: str | None) -> str:

@@ -18,7 +18,7 @@ class Layout(Struct, frozen=True):
     Attributes:
         opener, sections: of a list; without sections, the content's buttons are buttons.
         choices: in the order in which they are numbered.
-        warnings: what differs from the template in every format.
+        warnings: what differs from the template in every format that has buttons and lists.
     """
 
     opener: str

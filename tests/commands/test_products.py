@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from storage import media
+from storage import media, products
 from storage.database import Transaction
 from storage.merchant_records import MediaFile
 from storage.scope import Scope
@@ -231,3 +231,17 @@ async def test_a_call_says_what_rest_says(shop: Shop) -> None:
         assert stale["code"] == "precondition_failed"
         wrong = await called(merchant, "products.create", {**body, "price": -1}, "error")
         assert [error["pointer"] for error in wrong["errors"]] == ["/params/price"]
+
+
+async def test_a_page_is_of_a_size_that_holds_up_nobody(shop: Shop) -> None:
+    made = [samples.product(merchant_id=shop.hub.merchant_id) for _ in range(201)]
+
+    async def work(tx: Transaction) -> None:
+        for product in made:
+            await products.insert(tx, product)
+
+    await shop.hub.database.write(work, Scope(shop.hub.merchant_id))
+    first = await shop.done("GET", "/products", limit=1000)
+    assert (first["count"], first["next"]) == (200, made[199].id)
+    last = await shop.done("GET", "/products", limit=1000, after=first["next"])
+    assert ([row["id"] for row in last["products"]], last["next"]) == ([made[200].id], None)

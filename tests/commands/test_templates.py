@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from hub.commands.templates import PAGE
 from hub.protocol.ids import uuid7
-from storage import media
+from storage import media, templates
+from storage.database import Transaction
+from storage.merchant_records import Template
 from storage.scope import HUB
 from tests.gateway.calling import called, refusal, result
 from tests.gateway.local_hub import LocalHub
@@ -245,6 +248,23 @@ async def test_a_list_goes_on_where_it_ended(local: LocalHub) -> None:
         assert target.startswith(PATH)
         answer = await rest(local, "GET", target, key=local.keys["merchant"])
     assert seen == ["order_confirmation", "payment_request"]
+
+
+async def test_a_page_of_a_list_is_of_a_size_that_holds_up_nobody(local: LocalHub) -> None:
+    rows = [samples.template(name=f"t_{n}", merchant_id=local.merchant_id) for n in range(PAGE)]
+
+    async def insert(tx: Transaction, some: list[Template]) -> None:
+        for row in some:
+            await templates.insert(tx, row, samples.new_id)
+
+    for n in range(0, PAGE, 20):  # a unit of work has a few seconds
+        await local.database.write(lambda tx, n=n: insert(tx, rows[n : n + 20]), HUB)  # type: ignore[misc]
+    first = (await ask(local, "GET", limit=1000)).json()
+    rest_ = (await ask(local, "GET", limit=1000, after=first["next"])).json()
+    assert (first["count"], rest_["count"], rest_["next"]) == (PAGE, len(SEEDED), None)
+    ids = [template["id"] for template in (*first["templates"], *rest_["templates"])]
+    assert ids == sorted({*ids})
+    assert {row.id for row in rows} < {*ids}
 
 
 # ── changing one ─────────────────────────────────────────────────────────────────────────────────

@@ -22,7 +22,7 @@ HEAD = (
     " `call`. What it must be told is **bold**. *events* are those that it may append to the log,"
     " in the transaction of its change. A command that heeds `If-Match` (`if_match` of a `call`)"
     " is marked with ◆. Every POST, PUT, PATCH and DELETE, and the `call` of the same, takes an"
-    " idempotency key ([protocol.md](protocol.md)).\n\n"
+    " idempotency key ([architecture.md](architecture.md#commands)).\n\n"
     "Events, streams, files and signing in have doors of their own and are described in"
     " [protocol.md](protocol.md).\n"
 )

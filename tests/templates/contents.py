@@ -107,7 +107,7 @@ HOSTILE = (
 
 good_values: st.SearchStrategy[Any] = (
     st.sampled_from(HOSTILE)
-    | st.text(max_size=8)
+    | st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=8)
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.booleans()
@@ -116,11 +116,15 @@ bad_values: st.SearchStrategy[Any] = (
     st.none()
     | st.lists(st.integers(), max_size=2)
     | st.just({})
-    | st.sampled_from([float("nan"), float("inf"), "\ud800"])
+    | st.sampled_from([float("nan"), float("inf"), "\ud800", "\0"])
 )
 complete: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     dict.fromkeys(NAMES, good_values)
 )
+spoken: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    dict.fromkeys(NAMES, good_values.filter(lambda value: str(value).replace(".", "").strip()))
+)
+"""Values that leave no text empty and lead no address elsewhere."""
 any_values: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
     st.sampled_from([*NAMES, "unused"]), good_values | bad_values
 )

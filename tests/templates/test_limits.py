@@ -131,6 +131,16 @@ def test_what_is_sent_as_one_text_is_measured_as_one(
     [error] = fill(content, {"x": "v" * (room + 1)}).errors
     assert error.pointer == pointer
     assert f"together with header and footer is {limit + 1} characters" in error.message
-    cut = fill(content, {"x": "v" * 10_000}, truncate=True)
-    assert cut.errors == []
-    assert len(cut.content.joined()) == limit
+    for length in (room + 1, 10_000):
+        cut = fill(content, {"x": "v" * length}, truncate=True)
+        assert cut.errors == []
+        assert len(cut.content.joined()) == limit
+
+
+def test_addresses_and_ids_are_never_cut() -> None:
+    media = TemplateMedia("image", "https://a.example/{{x}}")
+    long = fill(Content(type="media", media=media), {"x": "v" * 2048}, truncate=True)
+    assert [error.pointer for error in long.errors] == ["/media/url"]
+    assert fill(Content(type="media", media=media), {"x": "v" * 2030}, truncate=True).errors == []
+    long = fill(buttons(id_="i" * 257), {}, truncate=True)
+    assert [error.pointer for error in long.errors] == ["/buttons/0/id"]

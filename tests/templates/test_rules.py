@@ -33,6 +33,7 @@ def buttons(*ids: str) -> list[Button]:
     [
         (Content(type="text"), ["/body"]),
         (Content(type="text", body="x"), []),
+        (Content(type="text", body="x\0y"), ["/body"]),
         (Content(type="buttons", body="x"), ["/buttons"]),
         (Content(type="buttons", buttons=buttons("a")), ["/body"]),
         (Content(type="buttons", body="x", buttons=buttons(*"abcdefghij")), []),
@@ -76,7 +77,10 @@ def test_each_type_has_its_own_members(content: Content, pointers: list[str]) ->
     assert faults(content) == pointers
 
 
-@pytest.mark.parametrize("id_", ["", " a", "a ", "\ta", "a\u00a0", "{{name}}", "order {{ name }}"])
+BAD_IDS = ["", " a", "a ", "\ta", "a\u00a0", "{{name}}", "order {{ name }}", "a\0"]
+
+
+@pytest.mark.parametrize("id_", BAD_IDS)
 def test_an_id_is_sent_as_it_is(id_: str) -> None:
     assert faults(Content(type="buttons", body="x", buttons=buttons(id_))) == ["/buttons/0/id"]
     listed = [Section([SectionRow(id_, "A")])]
@@ -112,7 +116,7 @@ def test_values_may_not_make_two_labels_the_same() -> None:
         "https://{{host}}/a.png", "https://a.{{host}}/a.png", "https://a.example:{{port}}/",
         "{{url}}",
         "https://user@a.example/", "https://a.example/a b.png", "https://a.example\\@b.example/",
-        "https://a.example?{{q}}", "file:///etc/passwd",
+        "https://a.example?{{q}}", "https://a.example/\x1f", "file:///etc/passwd",
     ],
 )  # fmt: skip
 def test_an_address_names_its_host_itself(url: str) -> None:

@@ -16,7 +16,9 @@ from tests.bench.scenarios import (
     memory,
     rate,
     replay,
+    rest,
     slow_reader,
+    templates,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -32,5 +34,7 @@ SCENARIOS: dict[str, Scenario] = {
     "herd": herd.run,
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
+    "rest": rest.run,
     "backup": backup.run,
+    "templates": templates.run,
 }
