@@ -17,6 +17,7 @@ from .operation import Answer, Operation
 
 _VARIABLE = re.compile(r"\{(\w+)\}")
 
+
 def operation(command: Command) -> Operation:
     """The description of a command that REST knows."""
     assert command.http is not None

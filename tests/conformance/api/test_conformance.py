@@ -19,8 +19,6 @@ def check(found: Run) -> None:
     """Nothing was found, and something was asked that the hub takes."""
     assert found.findings == [], "\n\n".join(found.findings)
     assert any(200 <= status < 300 for status in found.statuses), found.statuses
-    # It was the key that was tried, not the lack of one.
-    assert found.statuses[401] < found.requests / 2, found.statuses
 
 
 @pytest.mark.parametrize("tag", TAGS)

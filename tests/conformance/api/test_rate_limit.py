@@ -1,4 +1,4 @@
-"""The public tool with the limits of a hub as it comes: it is refused, and told so as documented."""
+"""The public tool meets the limits of a hub as it comes: refused, and told so as documented."""
 
 from pathlib import Path
 

@@ -14,6 +14,7 @@ import schemathesis
 from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
+from schemathesis.openapi.checks import IgnoredAuth
 
 from hub.api.openapi.document import document
 from tests.conformance.api.rules import is_a_rule
@@ -76,6 +77,9 @@ def run(
 
     @schema.hook
     def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
+        # Who comes without a key is counted too, and told so before anything else.
+        if response.status_code == 429 and isinstance(failure, IgnoredAuth):
+            return False
         return not is_a_rule(case.operation.definition.raw["operationId"], response)
 
     found: dict[tuple[str, ...], str] = {}
