@@ -68,7 +68,7 @@ function show(description, who) {
   filter.addEventListener('input', draw);
 
   place.replaceChildren(
-    h('a', { class: 'docs-skip', href: '#operations', text: 'Skip to the operations' }),
+    h('a', { class: 'skip', href: '#operations', text: 'Skip to the operations' }),
     h(
       'header',
       { class: 'docs-bar' },

@@ -122,13 +122,14 @@ export class TryForm extends HTMLElement {
 
 function* answer(request, response, text) {
   yield h('p', { class: 'try-request' }, h('code', { text: request }));
-  const list = [...response.headers].map(([name, value]) => `${name}: ${value}`).join('\n');
-  yield h(
-    'details',
-    {},
-    h('summary', { text: `${[...response.headers].length} header fields` }),
-    h('pre', { tabindex: '0', text: list }),
+  const fields = [...response.headers].map(([name, value]) => `${name}: ${value}`);
+  const details = h('details', {}, h('summary', { text: `${fields.length} header fields` }));
+  details.addEventListener(
+    'toggle',
+    () => details.append(h('pre', { tabindex: '0', text: fields.join('\n') })),
+    { once: true },
   );
+  yield details;
   const copy = /** @type {import('../elements/copy-button.js').CopyButton} */ (
     h('copy-button', { label: 'Copy the answer' })
   );
