@@ -20,12 +20,14 @@ import { Rows } from './rows.js';
 import { Store } from './store.js';
 
 const PAGE = 50;
-/** The most that the hub gives at once. */
-const MOST = 1_000;
+/** The most that the hub gives at once of most lists. */
+const MOST = 200;
 /** Between two rounds of reading, however many events come, ms. The first is not waited for. */
 const PACE_MS = 250;
 /** So many rows are read one by one; if more have changed, their pages are. */
 const FEW = 8;
+/** Between two readings of all pages for what has changed, ms. */
+const PAGES_PACE_MS = 1_000;
 /** Of them at once. */
 const AT_ONCE = 4;
 /** A page that is left open for days keeps no more rows than this beyond those asked for. */
@@ -57,6 +59,7 @@ export class Collection {
   #hub;
   #clock;
   #options;
+  #list;
   #rows;
   #backoff = new Backoff({ base: 1_000, cap: 15_000 });
   /** @type {Map<string, Part>} */
@@ -71,6 +74,7 @@ export class Collection {
   #rounds = 0;
   #timer = null;
   #lastRound = -Infinity;
+  #lastReload = -Infinity;
   /** @type {(() => void)[]} */
   #ends = [];
   /** @type {(row: Row) => boolean} */
@@ -105,6 +109,7 @@ export class Collection {
       singular,
       key,
     };
+    this.#list = this.#options.list;
     this.#rows = new Rows(key);
     /** @type {Store<CollectionState>} */
     this.store = new Store({
@@ -123,17 +128,22 @@ export class Collection {
    * @param {object} [options]
    * @param {(row: Row) => boolean} [options.accepts] whether a row answers it: for one that an
    *   event has named
+   * @param {string} [options.list] the command that answers it, where it is not the usual one
    */
-  ask(parts, { accepts = () => true } = {}) {
+  ask(parts, { accepts = () => true, list = this.#options.list } = {}) {
     this.#accepts = accepts;
     const asked = Object.entries(parts);
     const same =
+      list === this.#list &&
       asked.length === this.#parts.size &&
       asked.every(([name, params]) => sameParams(this.#parts.get(name)?.params, params));
     if (same) return;
     this.#begin();
+    this.#list = list;
     this.#parts = new Map(
-      asked.map(([name, params]) => [name, { params, wanted: this.#options.page, next: null, loading: false }]),
+      asked.map(([name, params]) => {
+        return [name, { params, wanted: this.#options.page, next: null, loading: false }];
+      }),
     );
     this.#rows = new Rows(this.#options.key);
     this.store.set({ phase: 'loading', problem: '', at: null });
@@ -241,7 +251,7 @@ export class Collection {
     const question = this.#question;
     this.#clock.clearTimeout(this.#timer);
     this.#timer = null;
-    this.#lastRound = this.#clock.now();
+    this.#lastRound = this.#lastReload = this.#clock.now();
     let wait = null;
     try {
       const parts = [...this.#parts.values()];
@@ -310,10 +320,9 @@ export class Collection {
   }
 
   async #page({ params }, after, limit) {
-    const { list, plural } = this.#options;
     const asked = { ...params, ...(after && { after }), limit };
-    const { result, offset } = await this.#hub.ask(list, asked);
-    return { rows: result[plural], next: result.next ?? null, offset };
+    const { result, offset } = await this.#hub.ask(this.#list, asked);
+    return { rows: result[this.#options.plural], next: result.next ?? null, offset };
   }
 
   async #get(id) {
@@ -336,18 +345,23 @@ export class Collection {
     this.#schedule(() => this.#round());
   }
 
-  #schedule(work) {
+  #schedule(work, wait = this.#lastRound + PACE_MS - this.#clock.now()) {
     if (this.#timer !== null) return;
-    const wait = Math.max(0, this.#lastRound + PACE_MS - this.#clock.now());
-    this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = null;
-      work();
-    }, wait);
+    this.#timer = this.#clock.setTimeout(
+      () => {
+        this.#timer = null;
+        work();
+      },
+      Math.max(0, wait),
+    );
   }
 
   async #round() {
     if (!this.#open || !REACHABLE.has(this.#hub.status.state)) return;
-    if (this.#rows.dirty > FEW || this.#rows.size > this.#asked + SPARE) return this.reload();
+    if (this.#rows.dirty > FEW || this.#rows.size > this.#asked + SPARE) {
+      const wait = this.#lastReload + PAGES_PACE_MS - this.#clock.now();
+      return wait > 0 ? this.#schedule(() => this.#round(), wait) : this.reload();
+    }
     this.#lastRound = this.#clock.now();
     const ids = this.#rows.take();
     this.#rounds += 1;
