@@ -82,8 +82,12 @@ def test_every_route_is_described_and_every_description_has_its_route() -> None:
 
 
 def test_every_command_of_rest_is_an_operation_of_its_name() -> None:
-    found = {f"{method} {path}": operation["operationId"] for method, path, operation in operations()}
-    assert {c.http: c.name for c in COMMANDS.values() if c.http is not None}.items() <= found.items()
+    found = {
+        f"{method} {path}": operation["operationId"] for method, path, operation in operations()
+    }
+    assert {
+        c.http: c.name for c in COMMANDS.values() if c.http is not None
+    }.items() <= found.items()
     assert len(set(found.values())) == len(found)
 
 

@@ -15,6 +15,7 @@ from schemathesis import engine
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 from schemathesis.openapi.checks import IgnoredAuth
+from schemathesis.schemas import BaseSchema
 
 from hub.api.openapi.document import document
 from tests.conformance.api.rules import is_a_rule
@@ -59,7 +60,7 @@ def run(
         examples: cases of each operation in fuzzing, and scenarios in stateful.
         steps: most requests of one scenario.
     """
-    schema = schemathesis.openapi.from_dict(
+    schema: BaseSchema = schemathesis.openapi.from_dict(
         closed(document()), config=_config(url, key, set(phases), examples, steps, seed)
     )
     if operations is not None:
