@@ -16,7 +16,9 @@ from tests.commands.conftest import local as local
 from tests.commands.conftest import shop as shop
 from tests.commands.shop import Shop
 from tests.conformance.api.examples import send_all, shown
+from tests.gateway.calling import refusal, result
 from tests.support.rest import Answer, call
+from tests.support.ws import connect
 
 REFUSED = {
     "U+0000": '"a\\u0000b"',
@@ -177,3 +179,41 @@ async def test_what_nobody_knows_is_named(shop: Shop, resource: str) -> None:
             assert answer.status == 422, (command.name, answer)
             pointers = [error["pointer"] for error in answer.json()["errors"]]
             assert pointers == [pointer], (command.name, answer)
+
+
+async def test_a_whole_number_may_be_written_with_a_point(shop: Shop) -> None:
+    made = await shop.product(price=250.0, stock=1e1)
+    assert (made["price"], made["stock"]) == (250, 10)
+    body = {"name": "Tea", "price": 2.5, "currency": "USD"}
+    assert await shop.refused(422, "POST", "/products", body) == ["/price"]
+
+
+async def test_an_address_says_nothing_by_leaving_it_out(shop: Shop) -> None:
+    for query in ({"limit": "null"}, {"limit": "NULL"}):
+        assert await shop.refused(422, "GET", "/products", **query) == ["/limit"]
+    answer = await ask(shop, "GET", "/api/products?limit=1&limit=1")
+    assert answer.status == 422
+    assert await shop.done("GET", "/products", category="null")
+
+
+async def test_the_socket_is_as_strict(shop: Shop) -> None:
+    async with connect(shop.hub, shop.hub.keys["merchant"]) as socket:
+        for params, pointer in (
+            ({"name": "a\0b"}, "/params/name"),
+            ({"name": 10**400}, "/params/name"),
+            ({"name": deep(100)}, "/params/name"),
+            ({"a\0b": 1}, "/params"),
+            ({"name": "Tea", "price": 2.5, "currency": "USD"}, "/params/price"),
+        ):
+            error = await refusal(socket, "products.create", params)
+            assert error["code"] == "invalid_params"
+            assert [each["pointer"] for each in error["errors"]] == [pointer]
+        tea = {"name": "Tea", "price": 250.0, "currency": "USD"}
+        assert (await result(socket, "products.create", tea))["product"]["price"] == 250
+
+
+def deep(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
