@@ -74,6 +74,11 @@ def of_rest(resource: str) -> list[tuple[Command, str, str]]:
     return found
 
 
+def takes_json(command: Command, method: str) -> bool:
+    """Whether its body is JSON and nothing else; an upload is a picture in several forms."""
+    return takes_body(method) and command.name != "media.upload"
+
+
 def filled(path: str) -> str:
     return path.replace("{id}", examples.ID).replace("{number}", "1").replace("{phone}", "263771")
 
@@ -151,7 +156,7 @@ async def test_odd_values_in_every_address(shop: Shop, resource: str) -> None:
 @pytest.mark.parametrize("resource", RESOURCES)
 async def test_bodies_that_are_none(shop: Shop, resource: str) -> None:
     for command, method, path in of_rest(resource):
-        if not takes_body(method):
+        if not takes_json(command, method):
             continue
         for what, raw in MALFORMED.items():
             answer = await ask(shop, method, path, raw)

@@ -169,15 +169,12 @@ def _body(each: Operation, schemas: Schemas) -> Schema | None:
         if not schema["properties"]:
             made = {}
     shown = each.examples or {"example": made}
-    return {
-        "required": needed,
-        "content": {
-            "application/json": {
-                "schema": schema,
-                "examples": {name: {"value": value} for name, value in shown.items()},
-            }
-        },
+    json = {
+        "schema": schema,
+        "examples": {name: {"value": value} for name, value in shown.items()},
     }
+    forms = {media: {"schema": form} for media, form in each.forms.items()}
+    return {"required": needed, "content": {"application/json": json, **forms}}
 
 
 def _answer(each: Operation, status: int, all_: list[Operation], schemas: Schemas) -> Schema:
@@ -237,4 +234,4 @@ def _refused(each: Operation) -> list[int]:
     codes = {*each.refusals, *headers.EVERYWHERE}
     if not each.limited:
         codes.discard(ErrorCode.RATE_LIMITED)
-    return sorted({code.status for code in codes} - each.answers.keys())
+    return sorted(({code.status for code in codes} | each.statuses) - each.answers.keys())

@@ -5,21 +5,23 @@ What they take and give stands in their own modules; here it has its names, stat
 
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import fields
 
 from hub.api.audit import AuditQuery
+from hub.api.content import Signature
 from hub.api.events import EventsQuery, Published, PublishedList
 from hub.api.health import Status
 from hub.api.session import SignedIn, SignedOut, SignIn
 from hub.commands.health import Health
+from hub.commands.params import Word
 from hub.commands.table import COMMANDS
 from hub.protocol.codes import ErrorCode
 from hub.protocol.events import CORE_TYPES, PUBLISHED_TYPES
 from hub.protocol.frames import Event, Gap
 from hub.protocol.limits import BATCH_EVENTS, DATA_BYTES, ID_CHARS, SUBJECT_CHARS, TYPE_CHARS
 
-from .commands import answer
+from .commands import answer, operation
 from .headers import RATE_LIMITS
 from .operation import Answer, Operation
 
@@ -125,7 +127,63 @@ _EVENTS: Schema = {
 _AUDIT = COMMANDS["audit.list"]
 _COOKIE = "By the hub's own pages alone: `Origin` is the hub's own."
 
+_FILE: Schema = {"type": "string", "format": "binary", "description": "A picture."}
+_FORM: Schema = {
+    "type": "object",
+    "properties": {
+        "file": _FILE,
+        "file_name": _text("Else the name that comes with the file."),
+        "mime_type": _text("What its sender takes it for; the content decides."),
+        "merchant_id": _text("For an admin to say."),
+        "id": _text("Of the new row."),
+    },
+    "required": ["file"],
+}
+_PICTURE = ("image/jpeg", "image/png", "image/webp")
+
+
+def _upload() -> Operation:
+    """JSON as the command takes it, a form, or the bare picture."""
+    command = operation(COMMANDS["media.upload"])
+    return structs.replace(
+        command,
+        description="The bare picture may have `merchant_id` and `id` in the query, and its name "
+        "in `X-File-Name`.",
+        forms={"multipart/form-data": _FORM, **dict.fromkeys(_PICTURE, _FILE)},
+        statuses=frozenset({415}),
+        makes=False,
+    )
+
+
+def _content() -> Operation:
+    told = (*_ALWAYS, "ETag", "Accept-Ranges")
+    return Operation(
+        id="media.content", method="GET", path="/api/media/{id}/content", tag="media",
+        summary="The picture itself, or a part of it by `Range`",
+        description="By a key, or without one by the signed address that `url` of its row has: "
+        "`exp` and `sig` are from there.",
+        said=SignedPicture,
+        answers={
+            200: Answer("The whole picture.", dict.fromkeys(_PICTURE), told, RATE_LIMITS),
+            206: Answer(
+                "The part that was asked for.", dict.fromkeys(_PICTURE),
+                (*told, "Content-Range"), RATE_LIMITS,
+            ),
+            304: Answer("`If-None-Match` has it.", {}, (*_ALWAYS, "ETag"), RATE_LIMITS),
+        },
+        refusals=_ASKED | {ErrorCode.NOT_FOUND}, statuses=frozenset({416}),
+    )  # fmt: skip
+
+
+class SignedPicture(Signature, forbid_unknown_fields=True, kw_only=True):
+    """Which picture, and by what right."""
+
+    id: Word
+
+
 DOORS: tuple[Operation, ...] = (
+    _upload(),
+    _content(),
     Operation(
         id="health.alive", method="GET", path="/healthz", tag="health",
         summary="Whether the process lives; touches nothing",

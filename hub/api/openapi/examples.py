@@ -30,6 +30,11 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "delivery_tasks.set_status": {"status": "cancelled"},
     "delivery_tasks.update": {"driver_id": "driver-8", "notes": "The gate at the back"},
+    "media.upload": {
+        "id": ID, "file_name": "tea.png",
+        "file_data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGPga4gB"
+        "AAGKAOsl80UQAAAAAElFTkSuQmCC",
+    },
     "merchants.update": {"name": "Corner shop"},
     "orders.create": {
         "id": ID, "customer_phone": "+263771234567", "items": [{"product_id": ID, "quantity": 2}],

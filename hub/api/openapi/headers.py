@@ -86,6 +86,16 @@ FIELDS: dict[str, Schema] = {
         "description": "The browser's session; empty and past when it ends.",
         "schema": {"type": "string"},
     },
+    "Accept-Ranges": {
+        "description": "`bytes`: parts can be asked for by `Range`.",
+        "schema": {"const": "bytes"},
+        "example": "bytes",
+    },
+    "Content-Range": {
+        "description": "Which part of the file this is.",
+        "schema": {"type": "string"},
+        "example": "bytes 0-1023/48213",
+    },
     "Content-Disposition": {
         "description": "The name for the file.",
         "schema": {"type": "string"},
@@ -128,6 +138,8 @@ _REFUSED: dict[int, tuple[str, str, ErrorCode]] = {
         f"The body has more than {MESSAGE_BYTES} bytes, or something in it is over its limit.",
         ErrorCode.TOO_LARGE,
     ),
+    415: ("WrongType", "The body is of a type that is not taken here.", ErrorCode.BAD_FRAME),
+    416: ("NoSuchRange", "The file has nothing in this range.", ErrorCode.BAD_FRAME),
     422: (
         "Invalid",
         "Something does not fit; `errors` names the fields. Unknown fields are errors too.",

@@ -35,9 +35,11 @@ class Operation(Struct, frozen=True, kw_only=True):
         tag: the resource.
         said: everything that may be said in path, query or body, as one Struct.
         body: what stands in the body where that is no part of `said`: a type or a schema.
+        forms: schemas of bodies that are no JSON, by their media types.
         examples: bodies by what they show; empty for one that is made of the fields' examples.
         fields: the names of request header fields, of those in `headers.ASKED`.
         answers: by status.
+        statuses: of HTTP's own refusals that no code has alone.
         refusals: beside those that are possible everywhere.
         access: whether it needs a credential; `cookie` is the browser's alone.
         limited: whether a rate limit counts it.
@@ -54,10 +56,12 @@ class Operation(Struct, frozen=True, kw_only=True):
     description: str = ""
     said: type[Struct] | None = None
     body: Any = None
+    forms: dict[str, Schema] = {}
     examples: dict[str, Any] = {}
     fields: tuple[str, ...] = ()
     answers: dict[int, Answer]
     refusals: frozenset[ErrorCode] = frozenset()
+    statuses: frozenset[int] = frozenset()
     access: Access = "key"
     limited: bool = True
     roles: frozenset[str] | None = None

@@ -22,6 +22,10 @@ _WEBHOOK = {
 
 RULES: dict[str, dict[str, str]] = {
     "delivery_tasks.create": {"/order_id": "an order of the merchant"},
+    "media.upload": {
+        "(/file_data|/file)?": "base64 of a picture, or a picture",
+        "/file_name|/mime_type": "a name and a type that a file may have",
+    },
     "orders.create": {
         "/items/[0-9]+/product_id": "an active product of the merchant, once in an order",
         "/items(/[0-9]+)?": "products of one currency, and a total that a number holds",

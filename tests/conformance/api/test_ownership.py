@@ -1,18 +1,20 @@
 """What belongs to a merchant is its own, whatever another merchant's keys ask for."""
 
-from typing import Any
+import re
 
 from hub.api.openapi.examples import ID
 from tests.api.conftest import World
 from tests.conformance.api.examples import Example, send, send_all, shown
-from tests.support.rest import call
+from tests.support.rest import Answer, call
+
+_PASSING = re.compile(r'"(?:offset|next)":\d+,?|[?]exp=[^"]*')
 
 
 async def test_what_names_a_row_of_another_merchant_changes_and_shows_nothing(world: World) -> None:
     """The rows are those of merchant two; merchant one and its bot send every example there is."""
     making = [each for each in shown() if each.method != "DELETE"]
     made = await send_all(world.hub, world.keys["owner"], making)
-    assert any(ID in answer.body.decode() for answer in made.values())
+    assert any(ID in text_of(answer) for answer in made.values())
     before = await everything_of(world, "owner")
     for name in ("merchant", "viewer", "bot"):
         for example in shown():
@@ -21,7 +23,7 @@ async def test_what_names_a_row_of_another_merchant_changes_and_shows_nothing(wo
                 assert 400 <= answer.status < 500, (name, example, answer)
             else:
                 assert answer.status < 500, (name, example, answer)
-                assert ID not in answer.body.decode(), (name, example, answer)
+                assert ID not in text_of(answer), (name, example, answer)
     assert await everything_of(world, "owner") == before
 
 
@@ -39,7 +41,12 @@ def names_a_row(example: Example) -> bool:
     return ID in example.path or ID in str(without_its_own_id(example).body)
 
 
-async def everything_of(world: World, name: str) -> list[Any]:
+def text_of(answer: Answer) -> str:
+    """An answer as text; a picture has none that matters."""
+    return answer.body.decode(errors="replace")
+
+
+async def everything_of(world: World, name: str) -> list[str]:
     """Every event and every change of a merchant, and all of its rows."""
     found = []
     for example in shown():
@@ -47,7 +54,6 @@ async def everything_of(world: World, name: str) -> list[Any]:
             answer = await call(
                 world.hub, "GET", example.path, key=world.keys[name], query=example.query
             )
-            content = answer.json()
-            # Offsets are the log's, which all merchants share.
-            found.append({**content, "offset": None, "next": None})
+            # Offsets are the log's, which all merchants share; an address is signed for a while.
+            found.append(_PASSING.sub("", text_of(answer)))
     return found
