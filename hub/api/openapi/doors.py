@@ -13,6 +13,7 @@ from hub.api.content import Signature
 from hub.api.events import EventsQuery, Published, PublishedList
 from hub.api.health import Status
 from hub.api.session import SignedIn, SignedOut, SignIn
+from hub.api.uploads import FormFields
 from hub.commands.health import Health
 from hub.commands.params import Word
 from hub.commands.table import COMMANDS
@@ -132,12 +133,10 @@ _FORM: Schema = {
     "type": "object",
     "properties": {
         "file": _FILE,
-        "file_name": _text("Else the name that comes with the file."),
-        "mime_type": _text("What its sender takes it for; the content decides."),
-        "merchant_id": _text("For an admin to say."),
-        "id": _text("Of the new row."),
+        **{name: {"type": "string"} for name in FormFields.__struct_fields__},
     },
     "required": ["file"],
+    "additionalProperties": False,
 }
 _PICTURE = ("image/jpeg", "image/png", "image/webp")
 

@@ -63,8 +63,8 @@ FIELDS: dict[str, Schema] = {
         "example": 30,
     },
     "ETag": {
-        "description": "The row's version, for `If-Match`.",
-        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+        "description": "The row's version, for `If-Match`; of a file, its SHA-256.",
+        "schema": {"type": "string", "pattern": '^"[0-9a-f]+"$'},
         "example": '"3"',
     },
     "Location": {

@@ -30,7 +30,7 @@ class Schemas:
         taken, given = list(taken), list(given)
         asked = set().union(*map(_structs, taken))
         told = set().union(*map(_structs, given)) - asked
-        self._kinds = [*taken, *given, *told]
+        self._kinds = [*taken, *given, *told, *asked]
         self._schemas, self.components = msgspec.json.schema_components(
             self._kinds, ref_template="#/components/schemas/{name}"
         )
@@ -38,6 +38,8 @@ class Schemas:
             _describe(schema)
         for kind in told:
             _complete(kind, self.resolved(self.of(kind)))
+        for kind in asked:
+            _keep_nul_out(self.resolved(self.of(kind)).get("properties", {}))
 
     def of(self, kind: Any) -> Schema:
         """The schema of a type that was announced; a Struct's is a reference."""
@@ -115,6 +117,22 @@ def _complete(kind: type[Struct], schema: Schema) -> None:
     for name, property_ in schema["properties"].items():
         if "default" in property_:
             schema["properties"][name] = {k: v for k, v in property_.items() if k != "default"}
+
+
+def _keep_nul_out(properties: Schema) -> None:
+    """Say of texts what `hub.protocol.codec.check_params` asks of them."""
+    for name, schema in properties.items():
+        properties[name] = _without_nul(schema)
+
+
+def _without_nul(schema: Schema) -> Schema:
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_without_nul(part) for part in schema["anyOf"]]}
+    if schema.get("type") == "array" and "items" in schema:
+        return {**schema, "items": _without_nul(schema["items"])}
+    if schema.get("type") != "string" or not schema.keys().isdisjoint(("pattern", "format")):
+        return schema
+    return {**schema, "pattern": "^[^\\x00]*$"}
 
 
 def _describe(schema: Schema) -> None:
