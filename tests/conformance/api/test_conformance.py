@@ -49,7 +49,7 @@ def test_one_operation_after_another(world: World) -> None:
     check(
         run(
             world.hub.url, world.keys["merchant"], ("stateful",),
-            own_key_id=world.ids["merchant"], examples=6, steps=5,
+            own_key_id=world.ids["merchant"], examples=15, steps=6,
         )
     )  # fmt: skip
 

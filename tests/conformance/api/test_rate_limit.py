@@ -14,6 +14,7 @@ def test_the_default_rate_limit_is_a_documented_answer(tmp_path: Path) -> None:
             ("examples", "fuzzing"),
             own_key_id=world.ids["merchant"],
             examples=3,
+            limited=True,
         )
     assert found.findings == [], "\n\n".join(found.findings)
     assert found.statuses[429] > 0
