@@ -115,23 +115,20 @@ async def test_exactly_a_mebibyte_is_read(world: World) -> None:
 @pytest.mark.parametrize(
     "id_",
     [
-        "%2e%2e", "%2F", "a%2Fb", "%ff", "%c0%af", "%", "%zz", "'%20OR%201=1--", "*", "%e2%80%ae",
-        "null", "%3Cscript%3E",
+        "%00", "%2e%2e", "%2F", "a%2Fb", "%ff", "%c0%af", "%", "%zz", "'%20OR%201=1--", "*",
+        "%e2%80%ae", "x" * 5000, "null", "%3Cscript%3E",
     ],
 )  # fmt: skip
 async def test_strange_ids_are_not_found(world: World, id_: str) -> None:
+    """Or they cannot be ids at all: with NUL, or longer than any is."""
     for method, path in (("GET", f"/api/merchants/{id_}"), ("DELETE", f"/api/keys/{id_}")):
         answer = await call(world.hub, method, path, key=world.keys["admin"])
+        if "%00" in id_ or len(id_) > 256:
+            assert pointers(check_problem(answer, 422, "invalid_params")) == ["/id"]
+            continue
         problem = check_problem(answer, 404, "not_found")
         assert len(str(problem["detail"])) < 400
     await still_well(world)
-
-
-@pytest.mark.parametrize("id_", ["%00", "x" * 5000])
-async def test_what_can_be_no_id_is_refused(world: World, id_: str) -> None:
-    for method, path in (("GET", f"/api/merchants/{id_}"), ("DELETE", f"/api/keys/{id_}")):
-        answer = await call(world.hub, method, path, key=world.keys["admin"])
-        assert pointers(check_problem(answer, 422, "invalid_params")) == ["/id"]
 
 
 async def test_a_percent_encoded_id_is_the_id(world: World) -> None:
@@ -152,12 +149,12 @@ async def test_strange_queries(world: World) -> None:
         )
         if "types" in query or "subjects" in query:
             assert answer.json().get("events", []) == []
-    for query, status in (
-        ("after=%00", 422), ("after=%ff", 200), ("after='", 200), ("after=" + "z" * 5000, 422),
-    ):  # fmt: skip
-        for path in ("/api/keys", "/api/merchants"):
+    for path in ("/api/keys", "/api/merchants"):
+        for query in ("after=%ff", "after='", "after=" + "z" * 256):
+            assert (await call(world.hub, "GET", f"{path}?{query}", key=key)).status == 200
+        for query in ("after=%00", "after=" + "z" * 257):
             answer = await call(world.hub, "GET", f"{path}?{query}", key=key)
-            assert answer.status == status, (path, query)
+            assert pointers(check_problem(answer, 422, "invalid_params")) == ["/after"]
     await still_well(world)
 
 
