@@ -96,10 +96,7 @@ const EXACT = new Intl.DateTimeFormat('en-GB', {
 
 function detailOf(row) {
   const changes = orderedChanges(row.changes);
-  return [
-    changeList(changes),
-    h('dl', { class: 'facts audit-facts' }, ...facts(row)),
-  ];
+  return [changeList(changes), h('dl', { class: 'facts audit-facts' }, ...facts(row))];
 }
 
 function facts(row) {

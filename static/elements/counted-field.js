@@ -59,8 +59,7 @@ export function countedField(options) {
       counter.dataset.level = left < 0 ? 'over' : left <= limit * NEAR ? 'near' : '';
       const said = left < 0 ? `${grouped(-left)} too many` : `${grouped(left)} left`;
       setText(spoken, left <= limit * NEAR ? `${options.label}: ${said}` : '');
-      tooLong =
-        left < 0 ? `${grouped(length)} characters are ${grouped(-left)} too many` : '';
+      tooLong = left < 0 ? `${grouped(length)} characters are ${grouped(-left)} too many` : '';
       show();
     },
   };

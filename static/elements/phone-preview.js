@@ -51,7 +51,12 @@ export class PhonePreview extends HTMLElement {
       h(
         'div',
         { class: 'bubble' },
-        h('div', { class: 'bubble-text' }, ...said, h('span', { class: 'bubble-time', text: '09:41' })),
+        h(
+          'div',
+          { class: 'bubble-text' },
+          ...said,
+          h('span', { class: 'bubble-time', text: '09:41' }),
+        ),
         choices.length > 0 && h('div', { class: 'bubble-choices' }, ...choices),
       ),
     );
@@ -111,7 +116,12 @@ function mediaBlock({ type, url, media_id: id }, picture) {
     'div',
     { class: 'bubble-file', 'data-type': type },
     icon(type === 'image' ? 'media' : 'audit'),
-    h('span', { class: 'bubble-file-name' }, h('strong', { text: kind }), ` ${name ?? 'not chosen'}`),
+    h(
+      'span',
+      { class: 'bubble-file-name' },
+      h('strong', { text: kind }),
+      ` ${name ?? 'not chosen'}`,
+    ),
   );
 }
 

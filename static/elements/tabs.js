@@ -31,7 +31,9 @@ export function tabs(label, tabs, chosen = () => {}) {
   const element = h('div', { class: 'tabs', role: 'tablist', 'aria-label': label }, ...buttons);
   element.addEventListener('keydown', (event) => {
     const at = buttons.indexOf(/** @type {any} */ (document.activeElement));
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: buttons.length - 1 }[event.key];
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: buttons.length - 1 }[
+      event.key
+    ];
     if (at < 0 || to === undefined) return;
     event.preventDefault();
     const next = (to + buttons.length) % buttons.length;

@@ -41,7 +41,7 @@ function pieces(text, missing, inside) {
   };
   // For each mark, from where on it is known to be closed nowhere: the search stays linear.
   const open = {};
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const rest = placeholderAt(text, at);
     if (rest) {
       if (missing.has(rest)) put({ kind: 'missing', text: rest });

@@ -94,7 +94,10 @@ export function insertVariable(text, start, end, name) {
  */
 export function idFor(label, taken) {
   const words = label.replace(PLACEHOLDER, ' ').normalize('NFKD').toLowerCase();
-  const base = words.replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '').slice(0, 40);
+  const base = words
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_+|_+$/g, '')
+    .slice(0, 40);
   if (!base) return '';
   for (let id = base, n = 2; ; id = `${base}_${n}`, n += 1) if (!taken.includes(id)) return id;
 }

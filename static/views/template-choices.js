@@ -85,7 +85,10 @@ function linked(fields, { item, member, others, text, id }) {
     member,
     after() {
       if (!following.has(item)) return;
-      item.id = idFor(item[member], others().map((each) => each.id));
+      item.id = idFor(
+        item[member],
+        others().map((each) => each.id),
+      );
       code.control.value = item.id;
       code.recount();
     },

@@ -66,7 +66,8 @@ export function templateEditor(context, { written, renamed, removed, back }) {
   });
   const formats = templateFormats(preview);
   const versions = templateVersions(context, (number) => {
-    if (dirty()) restoring.open(number, `Restore version ${number}?`, 'What you have not saved is lost.');
+    if (dirty())
+      restoring.open(number, `Restore version ${number}?`, 'What you have not saved is lost.');
     else attempt(() => restored(number));
   });
   const edit = h('div', { class: 'template-edit' }, form.element, aside.element);
@@ -104,7 +105,11 @@ export function templateEditor(context, { written, renamed, removed, back }) {
     onclick: () => aside.focus(),
   });
   const state = h('p', { class: 'editor-note muted', role: 'status' });
-  const deleting = questionDialog({ submit: 'Delete', keep: 'Keep it', run: (template) => alone(() => deleted(template)) });
+  const deleting = questionDialog({
+    submit: 'Delete',
+    keep: 'Keep it',
+    run: (template) => alone(() => deleted(template)),
+  });
   const restoring = questionDialog({
     submit: 'Restore',
     run: (number) => alone(() => restored(number)),
@@ -149,7 +154,11 @@ export function templateEditor(context, { written, renamed, removed, back }) {
 
   function ask(again = false) {
     const { draft } = form;
-    const merchant = admin ? (base ? { merchant_id: base.merchant_id } : form.merchant.params()) : {};
+    const merchant = admin
+      ? base
+        ? { merchant_id: base.merchant_id }
+        : form.merchant.params()
+      : {};
     preview.show({ template: contentOf(draft), variables: draftValues(draft), ...merchant }, again);
   }
 
@@ -162,7 +171,10 @@ export function templateEditor(context, { written, renamed, removed, back }) {
     content.hidden = panels.element.hidden = !there;
     toPreview.hidden = !there || edit.hidden;
     const { problem = '', gone = false } = followed?.store.value ?? {};
-    setText(state, there ? '' : gone ? 'This template is not there any more.' : problem || waiting());
+    setText(
+      state,
+      there ? '' : gone ? 'This template is not there any more.' : problem || waiting(),
+    );
     state.hidden = there;
     const { name } = form.draft;
     head.show({ base, name, there, unsaved: dirty(), busy });
@@ -373,4 +385,3 @@ export function templateEditor(context, { written, renamed, removed, back }) {
     },
   };
 }
-

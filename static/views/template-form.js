@@ -154,7 +154,14 @@ export function templateForm(context, changed) {
     part(
       'Template',
       types.element,
-      h('div', { class: 'form-grid' }, merchant.element, name.element, language.element, description.element),
+      h(
+        'div',
+        { class: 'form-grid' },
+        merchant.element,
+        name.element,
+        language.element,
+        description.element,
+      ),
     ),
     parts.media,
     part('Message', header.element, body.element, footer.element, opener.element),
@@ -171,7 +178,10 @@ export function templateForm(context, changed) {
     const { type } = draft;
     types.show(type);
     for (const [key, each] of Object.entries(parts)) each.hidden = key !== type;
-    opener.element.hidden = !(type === 'list' || (type === 'buttons' && draft.buttons.length > BUTTONS));
+    opener.element.hidden = !(
+      type === 'list' ||
+      (type === 'buttons' && draft.buttons.length > BUTTONS)
+    );
     const label = body.element.querySelector('label');
     label.textContent = type === 'media' ? 'Caption (optional)' : 'Body';
     body.pointer = type === 'media' ? '/media/caption' : '/body';
@@ -263,7 +273,10 @@ export function templateForm(context, changed) {
     /** @param {string} pointer to what is wrong */
     goTo(pointer) {
       const shown = visible();
-      const found = fieldOf(pointer, shown.map((each) => each.pointer));
+      const found = fieldOf(
+        pointer,
+        shown.map((each) => each.pointer),
+      );
       shown.find((each) => each.pointer === found)?.control.focus();
     },
     focus: () => (draft.name ? body : name).control.focus(),
@@ -271,7 +284,12 @@ export function templateForm(context, changed) {
 }
 
 function part(title, ...children) {
-  return h('section', { class: 'form-part', 'aria-label': title }, h('h3', { text: title }), ...children);
+  return h(
+    'section',
+    { class: 'form-part', 'aria-label': title },
+    h('h3', { text: title }),
+    ...children,
+  );
 }
 
 function typeChoice(editable, choose) {
@@ -279,7 +297,11 @@ function typeChoice(editable, choose) {
     const control = h('input', { type: 'radio', name: 'template-type', value, class: 'unseen' });
     control.disabled = !editable;
     control.addEventListener('change', () => choose(value));
-    return { value, control, element: h('label', { class: 'segment' }, control, h('span', { text: label })) };
+    return {
+      value,
+      control,
+      element: h('label', { class: 'segment' }, control, h('span', { text: label })),
+    };
   });
   return {
     element: h(

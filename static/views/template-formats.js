@@ -17,7 +17,11 @@ const FORMATS = [
 /** @param {import('../state/live-preview.js').LivePreview} preview */
 export function templateFormats(preview) {
   const note = h('p', { class: 'form-note', role: 'status' });
-  const warnings = h('ul', { class: 'preview-warnings', role: 'list', 'aria-label': 'Good to know' });
+  const warnings = h('ul', {
+    class: 'preview-warnings',
+    role: 'list',
+    'aria-label': 'Good to know',
+  });
   const cards = FORMATS.map(([format, name, what]) => card(format, name, what));
   const element = h(
     'div',
@@ -56,7 +60,12 @@ function card(format, name, what) {
       h(
         'header',
         { class: 'format-head' },
-        h('div', { class: 'format-name' }, h('h3', { text: name }), h('span', { class: 'second', text: what })),
+        h(
+          'div',
+          { class: 'format-name' },
+          h('h3', { text: name }),
+          h('span', { class: 'second', text: what }),
+        ),
         copy,
       ),
       content,

@@ -28,7 +28,12 @@ export function templateNotice({ keep, drop }) {
       h('h2', { id: 'notice-title', text: 'What has changed' }),
       h(
         'button',
-        { type: 'button', class: 'icon-button', 'aria-label': 'Close', onclick: () => dialog.close() },
+        {
+          type: 'button',
+          class: 'icon-button',
+          'aria-label': 'Close',
+          onclick: () => dialog.close(),
+        },
         icon('close'),
       ),
     ),
@@ -97,7 +102,10 @@ export function templateNotice({ keep, drop }) {
     },
     /** It was deleted elsewhere. */
     lost() {
-      say('This template was deleted elsewhere. What you have written is still here: Save makes it anew.', false);
+      say(
+        'This template was deleted elsewhere. What you have written is still here: Save makes it anew.',
+        false,
+      );
     },
     /** @param {string} said something that needs no answer */
     told(said) {

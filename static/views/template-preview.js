@@ -23,7 +23,11 @@ export function templatePreview({ hub }, preview, goTo) {
   const state = h('p', { class: 'preview-state' });
   const missing = h('p', { class: 'preview-missing' });
   const faults = h('ul', { class: 'preview-faults', role: 'list', 'aria-label': 'What is wrong' });
-  const warnings = h('ul', { class: 'preview-warnings', role: 'list', 'aria-label': 'Good to know' });
+  const warnings = h('ul', {
+    class: 'preview-warnings',
+    role: 'list',
+    'aria-label': 'Good to know',
+  });
   // Said once the keys rest, in one sentence; the list beside it is for the eyes.
   const spoken = h('p', { class: 'unseen', role: 'status' });
   const pictures = pictureAddresses(hub, () => draw(preview.store.value));
@@ -37,7 +41,10 @@ export function templatePreview({ hub }, preview, goTo) {
     }
     setText(state, problem || (result ? '' : 'Loading the preview…'));
     state.hidden = state.textContent === '';
-    setText(missing, lacking.length ? `Without a value: ${lacking.map(placeholder).join(', ')}` : '');
+    setText(
+      missing,
+      lacking.length ? `Without a value: ${lacking.map(placeholder).join(', ')}` : '',
+    );
     missing.hidden = lacking.length === 0;
     drawFaults(errors);
     const notes = errors.length ? [] : (result?.warnings ?? []);

@@ -17,7 +17,11 @@ import { isVariable, placeholder } from '../state/template-text.js';
  * @param {import('./template-choices.js').Host['remove']} options.remove
  */
 export function templateValues({ editable, insert, changed, example, add, remove }) {
-  const chips = h('div', { class: 'variable-chips', role: 'group', 'aria-label': 'Insert a variable' });
+  const chips = h('div', {
+    class: 'variable-chips',
+    role: 'group',
+    'aria-label': 'Insert a variable',
+  });
   const chipList = new Keyed(chips, chip);
   const values = h('div', { class: 'form-grid' });
   /** @type {Map<string, any>} */

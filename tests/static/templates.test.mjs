@@ -92,7 +92,14 @@ test('what is stored is written back as it was', () => {
     type: 'list',
     buttons: null,
     button_text: 'Choose',
-    sections: [{ rows: [{ id: 'a', title: 'A', description: 'x' }, { id: 'b', title: 'B' }] }],
+    sections: [
+      {
+        rows: [
+          { id: 'a', title: 'A', description: 'x' },
+          { id: 'b', title: 'B' },
+        ],
+      },
+    ],
   };
   const media = {
     ...BUTTONS,
@@ -190,7 +197,14 @@ test('an item moves by one place, and not beyond an end', () => {
 });
 
 test('a fault finds its field, and its place in words', () => {
-  const known = ['/body', '/buttons', '/buttons/1/label', '/media', '/media/caption', '/variables/a'];
+  const known = [
+    '/body',
+    '/buttons',
+    '/buttons/1/label',
+    '/media',
+    '/media/caption',
+    '/variables/a',
+  ];
   assert.equal(fieldOf('/params/buttons/1/label', known), '/buttons/1/label');
   assert.equal(fieldOf('/buttons/0/id', known), '/buttons');
   assert.equal(fieldOf('/media/url', known), '/media');
@@ -224,7 +238,7 @@ test('texts look as WhatsApp shows them', () => {
     '```a *b*\nc```': 'mono(a *b*\nc)',
     '*_both_*': 'bold(italic(both))',
     '(*in signs*), and*not*here': '(bold(in signs)), and*not*here',
-    'snake_case_name': 'snake_case_name',
+    snake_case_name: 'snake_case_name',
     '2 * 3 * 4': '2 * 3 * 4',
     '*open': '*open',
     '*two\nlines*': '*two\nlines*',
@@ -242,12 +256,14 @@ test('texts look as WhatsApp shows them', () => {
 });
 
 test('placeholders without a value stand out, others are text', () => {
-  assert.equal(shape('*{{a}}* {{b}} ```{{a}}```', ['a']), 'bold(missing({{a}})) {{b}} mono(missing({{a}}))');
+  assert.equal(
+    shape('*{{a}}* {{b}} ```{{a}}```', ['a']),
+    'bold(missing({{a}})) {{b}} mono(missing({{a}}))',
+  );
 });
 
 test('no text is lost, and a hostile one takes no time', () => {
-  const words = (pieces) =>
-    pieces.map(({ text, children }) => text ?? words(children)).join('');
+  const words = (pieces) => pieces.map(({ text, children }) => text ?? words(children)).join('');
   for (const text of ['a *b* _c ~d~_ {{e}}', '*'.repeat(50) + 'x', '<b>&amp;</b> _x_']) {
     const marks = /[*_~`]/g;
     assert.equal(words(piecesOf(text, ['e'])).replace(marks, ''), text.replace(marks, ''));
@@ -288,7 +304,13 @@ class FakeHub extends Emitter {
   }
 }
 
-const answer = (body) => ({ content: { body }, errors: [], missing: [], warnings: [], preview: {} });
+const answer = (body) => ({
+  content: { body },
+  errors: [],
+  missing: [],
+  warnings: [],
+  preview: {},
+});
 
 function preview() {
   const hub = new FakeHub();
@@ -328,7 +350,10 @@ test('the latest wins: one question at a time, and the last one is asked', async
   await settled();
   assert.ok(live.store.value.pending);
   clock.pass(0);
-  assert.deepEqual(hub.calls.map(({ params }) => params.template.body), ['a', 'abcd']);
+  assert.deepEqual(
+    hub.calls.map(({ params }) => params.template.body),
+    ['a', 'abcd'],
+  );
   hub.calls[1].resolve(answer('abcd'));
   await settled();
   assert.equal(body(), 'abcd');
