@@ -33,6 +33,7 @@ async def test_a_product_from_its_making_to_its_end_over_a_death_of_the_hub(
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog).to_have_attribute("aria-busy", "true")
     await hub.start()
+    await dashboard.live()
     await expect(dialog).to_be_hidden()
     await expect(rows(page)).to_have_count(1)
     [product] = (await shop.get("/api/products"))["products"]
