@@ -115,6 +115,8 @@ export function productPictures({ hub, commands, toasts, may }, changed) {
      * @param {import('../state/products.js').Picture[]} all
      */
     show(now, all) {
+      // What was read before a command was answered is older than its answer.
+      if (product?.id === now.id && product.version > now.version) return;
       const same = JSON.stringify(all) === JSON.stringify(pictures) && product?.id === now.id;
       product = now;
       pictures = all;

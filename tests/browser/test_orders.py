@@ -39,6 +39,7 @@ async def test_an_order_from_the_first_call_to_the_last_payment_over_two_deaths_
     await hub.kill()
     line.deaf = False
     await hub.start()
+    await dashboard.live()
     await expect(dialog).to_be_hidden()
     await expect(board.cards).to_have_count(1)
     [order] = await shop.orders()
@@ -193,6 +194,9 @@ async def test_what_others_do_is_seen_as_it_happens(dashboard: Dashboard, admin:
     # A link to it shows the same.
     await page.reload()
     await expect(board.drawer).to_contain_text("driver tendai")
+    link = board.drawer.get_by_role("link", name="Conversation")
+    chat = f"#/conversations?merchant={shop.merchant_id}&phone=%2B263771234567"
+    await expect(link).to_have_attribute("href", chat)
     await page.get_by_label("Find orders").fill("nobody")
     await expect(page.locator("empty-state")).to_contain_text("No order matches")
     await dashboard.button("Show all").click()
