@@ -12,6 +12,7 @@ from storage import idempotency
 from storage.database import Database, Transaction
 from storage.merchant_records import IdempotencyKey
 from storage.scope import HUB
+from tests.commands.shop import Shop
 from tests.gateway.calling import called, refusal
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.support.databases import FaultyDatabase
@@ -185,3 +186,17 @@ async def test_answers_are_forgotten_after_their_day(local: LocalHub) -> None:
                 await asyncio.sleep(0.01)
     finally:
         forgetting.cancel()
+
+
+async def test_a_repeat_has_the_members_and_the_etag_of_the_first(shop: Shop) -> None:
+    tea = await shop.product()
+    order = await shop.order((tea, 1))
+    payment = {"amount": 1, "method": "cash", "transaction_id": "t-1"}
+    for method, path, body in (
+        ("PUT", f"/products/{tea['id']}/media", {"media_ids": []}),
+        ("POST", f"/orders/{order['id']}/payments", payment),
+    ):
+        key = {"Idempotency-Key": "again"}
+        first, again = [await shop.ask(method, path, body, headers=key) for _ in range(2)]
+        assert list(first.json()) == list(again.json())
+        assert first.headers.get("etag") == again.headers.get("etag")

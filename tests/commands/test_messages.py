@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hub.protocol.ids import uuid7
+from tests.commands.shop import Shop
 from tests.gateway.calling import refusal, result
 from tests.gateway.local_hub import LocalHub
 from tests.support.rest import Answer
@@ -164,3 +165,16 @@ async def test_an_admins_event_is_the_admins_in_the_audit(local: LocalHub) -> No
     [told] = audit.json()["audit"]
     assert (told["actor"]["role"], told["actor"]["id"]) == ("admin", local.key_ids["admin"])
     assert told["address"] == "127.0.0.1"
+
+
+async def test_the_next_page_of_a_conversation_has_an_address_whatever_it_is_called(
+    shop: Shop,
+) -> None:
+    for number in range(2):
+        data = {"messageId": f"m{number}", "fromPhone": "☃ x>", "text": "", "timestamp": 1}
+        await shop.done("POST", "/events", {"type": "message_received", "data": data}, who="bot")
+    answer = await shop.ask("GET", "/conversations/%E2%98%83%20x%3E", limit=1)
+    assert answer.status == 200, answer.body
+    after = answer.json()["next"]
+    link = f'</api/conversations/%E2%98%83%20x%3E?limit=1&after={after}>; rel="next"'
+    assert answer.headers["link"] == link
