@@ -1,9 +1,9 @@
 """EventLog: everything that happens, in one durable order.
 
 What arrives while one group is being written is the next group; it closes at 512 events, 64
-messages or 256 KiB. One group is one transaction: rows, events and offsets together. After its
-commit, in this order: the ring, the fan-out, the answers. Nobody sees an event before it is
-durable, and an answer means that it is.
+messages or 256 KiB, and goes on with writes for 20 ms. One group is one transaction: rows, events
+and offsets together. After its commit, in this order: the ring, the fan-out, the answers. Nobody
+sees an event before it is durable, and an answer means that it is.
 
 Other processes may append to the same database. The ring takes only the offset that follows its
 end, so what others have written before a group of ours is read first; what they write while this

@@ -178,3 +178,17 @@ async def test_the_next_page_of_a_conversation_has_an_address_whatever_it_is_cal
     after = answer.json()["next"]
     link = f'</api/conversations/%E2%98%83%20x%3E?limit=1&after={after}>; rel="next"'
     assert answer.headers["link"] == link
+
+
+async def test_a_page_has_no_more_messages_than_are_encoded_at_once(shop: Shop) -> None:
+    for start in (0, 150):
+        frames = [
+            {"type": type_, "data": data}
+            for type_, data in (received(number) for number in range(start, start + 150))
+        ]
+        answer = await rest(shop.hub, "POST", "/api/events", frames, key=shop.hub.keys["bot"])
+        assert answer.status == 201
+    for path in ("/messages", "/conversations/263771"):
+        first = await shop.done("GET", path, limit=1000)
+        rest_of_them = await shop.done("GET", path, limit=1000, after=first["next"])
+        assert (first["count"], rest_of_them["count"]) == (200, 100)
