@@ -167,7 +167,7 @@ class Invocation:
                 return await work(scope), None
             known = await known_answer(scope.tx, keyed, self.now)
             if known is not None:
-                # In the order of the first answer, which not every engine keeps.
+                # In the order of the command: of the engines, one sorts what it keeps.
                 members = {
                     name: msgspec.convert(known.members[name], kind)
                     for name, kind in answer.items()

@@ -12,7 +12,6 @@ from storage import idempotency
 from storage.database import Database, Transaction
 from storage.merchant_records import IdempotencyKey
 from storage.scope import HUB
-from tests.commands.shop import Shop
 from tests.gateway.calling import called, refusal
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.support.databases import FaultyDatabase
@@ -188,15 +187,21 @@ async def test_answers_are_forgotten_after_their_day(local: LocalHub) -> None:
         forgetting.cancel()
 
 
-async def test_a_repeat_has_the_members_and_the_etag_of_the_first(shop: Shop) -> None:
-    tea = await shop.product()
-    order = await shop.order((tea, 1))
-    payment = {"amount": 1, "method": "cash", "transaction_id": "t-1"}
-    for method, path, body in (
-        ("PUT", f"/products/{tea['id']}/media", {"media_ids": []}),
-        ("POST", f"/orders/{order['id']}/payments", payment),
-    ):
-        key = {"Idempotency-Key": "again"}
-        first, again = [await shop.ask(method, path, body, headers=key) for _ in range(2)]
-        assert list(first.json()) == list(again.json())
-        assert first.headers.get("etag") == again.headers.get("etag")
+async def test_what_is_answered_again_is_answered_alike_to_the_last_header(local: LocalHub) -> None:
+    """The order of the members tells whose version and place stand in the head."""
+    body = {"name": "Tea", "price": 250, "currency": "USD"}
+    first = await post(local, "/api/products", body, "again-1", who="merchant")
+    again = await post(local, "/api/products", body, "again-1", who="merchant")
+    assert first.status == again.status == 201
+    for name in ("etag", "location"):
+        assert again.headers[name] == first.headers[name]
+    path = f"{first.headers['location']}/media"
+    for answer in [
+        await rest(
+            local, "PUT", path, {"media_ids": []}, key=local.keys["merchant"],
+            headers={"Idempotency-Key": "again-2"},
+        )
+        for _ in range(2)
+    ]:  # fmt: skip
+        assert answer.headers["etag"] == '"1"'
+        assert list(answer.json())[:4] == ["success", "product", "media", "count"]
