@@ -76,6 +76,7 @@ function openDashboard() {
     commands: new Commands(hub),
     may: (method) => may(role, method),
     adjust: (changes) => router.adjust(changes),
+    depart: (go) => router.depart(go),
   };
   const routes = Object.fromEntries(
     Object.entries(routesOf(role)).map(([path, route]) => {

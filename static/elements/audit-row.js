@@ -9,9 +9,9 @@ import {
   sentenceOf,
   sentenceParts,
 } from './audit-summary.js';
+import { changeList } from './change-list.js';
 import { h, icon, setText } from './dom.js';
 import { fullTime, relativeTime } from './format.js';
-import './json-view.js';
 
 export class AuditRowView {
   #merchant = h('span', { class: 'second' });
@@ -96,45 +96,7 @@ const EXACT = new Intl.DateTimeFormat('en-GB', {
 
 function detailOf(row) {
   const changes = orderedChanges(row.changes);
-  return [
-    changes.length ? h('dl', { class: 'changes' }, ...changes.map(change)) : nothing(),
-    h('dl', { class: 'facts audit-facts' }, ...facts(row)),
-  ];
-}
-
-function nothing() {
-  return h('p', { class: 'muted', text: 'No field differs.' });
-}
-
-/** What was there and what is, each with its sign: the colour only repeats it. */
-function change({ field, before, after }) {
-  return h(
-    'div',
-    { class: 'change' },
-    h('dt', { class: 'change-field', text: field }),
-    before !== null && value('removed', 'Before', '−', before),
-    after !== null && value('added', 'After', '+', after),
-  );
-}
-
-function value(kind, label, sign, content) {
-  return h(
-    'dd',
-    { class: `change-value ${kind}` },
-    h('span', { class: 'change-sign', 'aria-hidden': 'true', text: sign }),
-    h('span', { class: 'unseen', text: `${label}: ` }),
-    body(content),
-  );
-}
-
-function body(content) {
-  if (typeof content === 'object') {
-    const json = h('json-view');
-    json.show(content);
-    return json;
-  }
-  if (content === '') return h('span', { class: 'muted', text: 'empty' });
-  return h('span', { class: 'change-text', text: String(content) });
+  return [changeList(changes), h('dl', { class: 'facts audit-facts' }, ...facts(row))];
 }
 
 function facts(row) {

@@ -134,8 +134,13 @@ function primaryOf(pictures) {
  * Chooses from the merchant's media.
  * @param {import('../client/hub.js').Hub} hub
  * @param {(ids: string[]) => Promise<void>} chosen
+ * @param {{ title?: string, submit?: string, single?: boolean }} [says]
  */
-function pictureDialog(hub, chosen) {
+export function pictureDialog(
+  hub,
+  chosen,
+  { title = 'Add pictures', submit = 'Add', single = false } = {},
+) {
   const media = new Collection(hub, { plural: 'media', page: 60 });
   /** @type {Set<string>} */
   let marked = new Set();
@@ -150,9 +155,9 @@ function pictureDialog(hub, chosen) {
     onclick: () => media.more('all'),
   });
   const dialog = formDialog({
-    title: 'Add pictures',
-    submit: 'Add',
-    icon: 'plus',
+    title,
+    submit,
+    icon: single ? 'check' : 'plus',
     wide: true,
     body: [text, grid, more],
     run: () => chosen([...marked]),
@@ -165,8 +170,9 @@ function pictureDialog(hub, chosen) {
       offline: 'Not connected.',
       failed: state.problem,
       empty: 'There is no other picture. Upload some on the Media screen.',
+      rows: single ? 'Choose one.' : 'Choose one or several.',
     };
-    setText(text, says[faceOf(state, offered.length)] ?? 'Choose one or several.');
+    setText(text, says[faceOf(state, offered.length)]);
     more.hidden = !state.parts.all?.more;
     options.show(offered.map((each) => [each.id, each]));
   });
@@ -174,11 +180,13 @@ function pictureDialog(hub, chosen) {
 
   /** @param {string} id */
   function option(id) {
-    const control = h('input', { type: 'checkbox', class: 'unseen' });
+    const type = single ? 'radio' : 'checkbox';
+    const control = h('input', { type, name: `${submit}-picture`, class: 'unseen' });
     control.addEventListener('change', () => {
+      if (single) marked.clear();
       if (control.checked) marked.add(id);
       else marked.delete(id);
-      dialog.label(marked.size ? `Add ${marked.size}` : 'Add');
+      dialog.label(marked.size && !single ? `${submit} ${marked.size}` : submit);
     });
     const picture = h('img', { alt: '', loading: 'lazy' });
     const label = h('label', { class: 'picture-option' }, control, picture);
@@ -198,7 +206,7 @@ function pictureDialog(hub, chosen) {
   return {
     element: dialog.element,
     /**
-     * @param {import('../state/products.js').Product} product whose merchant's media are offered
+     * @param {{ merchant_id?: string }} product whose merchant's media are offered
      * @param {string[]} own what it shows already
      */
     open(product, own) {
@@ -207,7 +215,7 @@ function pictureDialog(hub, chosen) {
       const wanted = { merchant_id: product.merchant_id, status: 'ready' };
       media.ask({ all: wanted }, { accepts: ({ status }) => status === 'ready' });
       media.open();
-      dialog.label('Add');
+      dialog.label(submit);
       dialog.open();
       draw();
     },

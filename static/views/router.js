@@ -31,6 +31,9 @@ export function formatHash(path, query = {}) {
  * @property {HTMLElement[]} actions what stands in the bar above it
  * @property {(query: URLSearchParams) => void} update its address has changed
  * @property {() => void} leave
+ * @property {(path: string, query: URLSearchParams) => boolean} [holds] whether something would be
+ *   lost by going there
+ * @property {(go: () => void) => void} [ask] asks about that; `go` is what follows from a yes
  */
 
 export class Router {
@@ -39,10 +42,18 @@ export class Router {
   #show;
   #moved;
   #path = '';
+  /** The address of what is shown. */
+  #hash = '';
   /** The query that each view had last. @type {Map<string, Record<string, string>>} */
   #queries = new Map();
   /** @type {View | null} */
   #view = null;
+  /** The place of what is shown in the history: every entry is numbered. */
+  #at = 0;
+  /** The address that a view has held back, and lets go. */
+  #agreed = '';
+  /** What is asked as soon as the history is back where it was. @type {(() => void) | null} */
+  #question = null;
   #listener = () => this.#follow();
 
   /**
@@ -69,7 +80,7 @@ export class Router {
     window.removeEventListener('hashchange', this.#listener);
     this.#view?.leave();
     this.#view = null;
-    this.#path = '';
+    this.#path = this.#hash = '';
   }
 
   /**
@@ -78,8 +89,8 @@ export class Router {
    */
   adjust(changes) {
     const { path, query } = parseHash(location.hash);
-    history.replaceState(null, '', formatHash(path, { ...Object.fromEntries(query), ...changes }));
-    this.#follow();
+    rename(formatHash(path, { ...Object.fromEntries(query), ...changes }));
+    this.#follow(true);
   }
 
   /**
@@ -92,14 +103,59 @@ export class Router {
     return formatHash(path, { ...this.#queries.get(path), merchant });
   }
 
-  #follow() {
-    const { path, query } = parseHash(location.hash);
+  /**
+   * Leaves what is shown for something that is no address, such as signing out: the view may ask.
+   * @param {() => void} go
+   */
+  depart(go) {
+    if (this.#view?.holds?.('', new URLSearchParams())) this.#view.ask(go);
+    else go();
+  }
+
+  /**
+   * @param {boolean} renamed whether the entry of the history has another address, and is the same
+   * @returns {boolean} whether the view keeps its address until the person has answered
+   */
+  #held(hash, path, query, renamed) {
+    if (hash === this.#hash || hash === this.#agreed) return false;
+    if (!this.#view?.holds?.(path, query)) return false;
+    if (renamed) {
+      rename(this.#hash);
+      this.#moved(this.#path, parseHash(this.#hash).query);
+      this.#view.ask(() => {
+        this.#agreed = hash;
+        rename(hash);
+        this.#follow(true);
+      });
+      return true;
+    }
+    // An entry without a number was made by the way there; else it is a way back or forth.
+    const at = history.state?.at;
+    const steps = at === undefined ? 1 : at - this.#at;
+    this.#question = () =>
+      this.#view.ask(() => {
+        this.#agreed = hash;
+        if (at === undefined) location.hash = hash;
+        else history.go(steps);
+      });
+    history.go(-steps);
+    return true;
+  }
+
+  #follow(renamed = false) {
+    const { hash } = location;
+    const { path, query } = parseHash(hash);
     const route = this.#routes[path];
     if (!route) {
-      history.replaceState(null, '', formatHash(this.#fallback));
-      this.#follow();
+      rename(formatHash(this.#fallback));
+      this.#follow(true);
       return;
     }
+    if (this.#held(hash, path, query, renamed)) return;
+    this.#hash = hash;
+    this.#agreed = '';
+    if (history.state?.at === undefined) history.replaceState({ at: this.#at + 1 }, '', hash);
+    this.#at = history.state.at;
     this.#queries.set(path, Object.fromEntries(query));
     const other = path !== this.#path;
     if (other) {
@@ -112,5 +168,13 @@ export class Router {
       this.#show(path, route.title, this.#view);
     }
     this.#view.update(query);
+    const question = this.#question;
+    this.#question = null;
+    question?.();
   }
+}
+
+/** Another address for the same entry of the history. @param {string} hash */
+function rename(hash) {
+  history.replaceState(history.state, '', hash);
 }

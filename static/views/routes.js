@@ -10,6 +10,7 @@ import { ordersView } from './orders.js';
 import { productsView } from './products.js';
 import { sessionsView } from './sessions.js';
 import { streamView } from './stream.js';
+import { templatesView } from './templates.js';
 
 /**
  * @typedef {object} Route
@@ -47,6 +48,14 @@ const ROUTES = {
     needs: 'conversations.list',
     live: true,
     open: conversationsView,
+  },
+  '/templates': {
+    title: 'Templates',
+    icon: 'templates',
+    group: 'Shop',
+    needs: 'templates.list',
+    live: true,
+    open: templatesView,
   },
   '/sessions': {
     title: 'Sessions',

@@ -38,6 +38,7 @@ const THEMES = {
  * @property {ReturnType<typeof import('../state/preferences.js').themePreference>} theme
  * @property {import('../elements/toast-stack.js').ToastStack} toasts
  * @property {(changes: Record<string, string | null>) => void} adjust changes the view's address
+ * @property {(go: () => void) => void} depart does what leaves the view, once the view agrees
  */
 
 /**
@@ -199,7 +200,7 @@ function hubFacts() {
   };
 }
 
-function account({ session, theme }) {
+function account({ session, theme, depart }) {
   const { name, role } = session.store.value.session;
   const toggle = h('button', { type: 'button', class: 'icon-button' });
   theme.store.watch(({ theme: chosen }) => {
@@ -227,7 +228,7 @@ function account({ session, theme }) {
         class: 'icon-button',
         'aria-label': 'Sign out',
         title: 'Sign out',
-        onclick: () => session.signOut(),
+        onclick: () => depart(() => session.signOut()),
       },
       icon('leave'),
     ),

@@ -42,6 +42,7 @@ FAULTS = """
     .filter(({ box }) => box);
 
   const floating = 'toast-stack, .pill, .filter-problem, event-inspector, .lifted';
+  const flowing = (element) => getComputedStyle(element).display === 'inline';
   const layer = (element) => element.closest(floating);
   for (const [index, { element, box }] of parts.entries()) {
     if (box.left < -1 || box.right > root.clientWidth + 1) {
@@ -54,6 +55,8 @@ FAULTS = """
       if (element.contains(other.element) || other.element.contains(element)) continue;
       // What floats above the page covers it on purpose.
       if (layer(element) !== layer(other.element)) continue;
+      // Words of one text follow each other; where they wrap, only their boxes cover each other.
+      if (flowing(element) && flowing(other.element)) continue;
       const across = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
       const down = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
       if (across > 1 && down > 1) faults.push(`${name(element)} overlaps ${name(other.element)}`);
