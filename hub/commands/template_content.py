@@ -28,6 +28,8 @@ Language = Annotated[
 """As WhatsApp names languages: `en`, `pt_BR`."""
 ENTRIES = 10
 """Most buttons, sections, and rows of a section."""
+FEWEST, MOST = 1e-15, 1e15
+"""Numbers of an example beyond these, Postgres would write out with hundreds of digits (1e300)."""
 PAYLOAD_CHARACTERS = 8192
 """Most characters of `example_payload` as JSON."""
 
@@ -125,9 +127,21 @@ def checked(template: Template) -> Template:
     return structs.replace(template, variables=variables(content))
 
 
+def _has_long_number(value: Any) -> bool:
+    """Whether a number is in it, at any depth, that is written out long."""
+    if isinstance(value, dict):
+        return any(map(_has_long_number, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_long_number, value))
+    return isinstance(value, int | float) and value != 0 and not FEWEST <= abs(value) <= MOST
+
+
 def _payload_faults(payload: dict[str, Any] | None) -> list[FieldError]:
     if payload is None:
         return []
+    if _has_long_number(payload):
+        message = f"a number beyond {FEWEST:.0e} to {MOST:.0e} stands here as text"
+        return [FieldError("/example_payload", message)]
     try:
         size = len(encode_json(payload))
     except ValueError as error:

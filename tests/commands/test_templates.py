@@ -162,6 +162,8 @@ async def test_variables_are_those_of_the_text(local: LocalHub) -> None:
         ),
         ({"example_payload": {"a": "x" * 9000}}, ["/example_payload"]),
         ({"example_payload": {"a": ["\x00"]}}, ["/example_payload"]),
+        ({"example_payload": {"a": [{"b": 1e300}]}}, ["/example_payload"]),
+        ({"example_payload": {"a": -1e-300}}, ["/example_payload"]),
         ({"id": "1"}, ["/id"]),
     ],
 )  # fmt: skip
