@@ -102,6 +102,8 @@ export function detailDrawer({ onclose }) {
         else from?.focus();
       }
     },
+    /** @param {string} text another title */
+    title: (text) => setText(title, text),
     /** The row is not shown any more. */
     hide,
     leave() {

@@ -49,6 +49,18 @@ export function rowTime(timestamp, now = new Date()) {
   return today ? clockTime(date) : `${DAY.format(date)}, ${clockTime(date).slice(0, 8)}`;
 }
 
+/**
+ * @param {string} timestamp
+ * @param {Date} [now]
+ * @returns {string} `09:05`, with the day when that is not today
+ */
+export function shortTime(timestamp, now = new Date()) {
+  const date = new Date(timestamp);
+  if (Number.isNaN(date.getTime())) return '';
+  const time = `${pad(date.getHours())}:${pad(date.getMinutes())}`;
+  return date.toDateString() === now.toDateString() ? time : `${DAY.format(date)}, ${time}`;
+}
+
 /** @param {string} timestamp @returns {string} day and time to the millisecond, local */
 export function fullTime(timestamp) {
   const date = new Date(timestamp);

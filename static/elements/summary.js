@@ -2,6 +2,7 @@
  * What an event says, in one line, and which family of events it belongs to.
  */
 import { counted, grouped } from './format.js';
+import { money } from './money.js';
 
 const FAMILIES = {
   order: 'order',
@@ -28,8 +29,10 @@ export function familyOf(type) {
   return FAMILIES[type.slice(0, type.indexOf('_'))] ?? 'system';
 }
 
-function amount(value) {
-  return typeof value === 'number' ? grouped(value) : String(value);
+/** What the hub itself tells has its currency beside it; what others tell may not. */
+function amount(value, currency) {
+  if (typeof value !== 'number') return String(value);
+  return typeof currency === 'string' ? money(value, currency) : grouped(value);
 }
 
 /** @type {Record<string, (data: any) => (string | false | undefined)[]>} */
@@ -39,18 +42,18 @@ const LINES = {
   order_created: (data) => [
     data.orderId,
     Array.isArray(data.items) && counted(data.items.length, 'item'),
-    `total ${amount(data.totalAmount)}`,
+    `total ${amount(data.totalAmount, data.currency)}`,
     data.customerId,
   ],
   order_status_changed: (data) => [data.orderId, `${data.oldStatus} → ${data.newStatus}`],
   product_updated: (data) => [
     data.name,
-    `price ${amount(data.price)}`,
+    `price ${amount(data.price, data.currency)}`,
     `${amount(data.stock)} in stock`,
   ],
   payment_received: (data) => [
     data.orderId,
-    `${amount(data.amount)} by ${data.paymentMethod}`,
+    `${amount(data.amount, data.currency)} by ${data.paymentMethod}`,
     data.transactionId,
   ],
   delivery_started: (data) => [data.orderId, `driver ${data.driverId}`],

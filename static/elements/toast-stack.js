@@ -8,6 +8,18 @@ const STAY_MS = { note: 5_000, problem: 10_000 };
 
 export class ToastStack extends HTMLElement {
   /**
+   * Comes to where it can be seen and heard: what is outside of a modal dialog is covered by it,
+   * and silent.
+   */
+  #surface() {
+    const dialog = [...document.querySelectorAll('dialog:modal')].at(-1);
+    const host = dialog ?? document.body;
+    if (this.parentElement === host) return;
+    host.append(this);
+    dialog?.addEventListener('close', () => this.#surface(), { once: true });
+  }
+
+  /**
    * @param {string} text
    * @param {object} [options]
    * @param {'note' | 'problem'} [options.kind]
@@ -36,6 +48,7 @@ export class ToastStack extends HTMLElement {
       ),
       close,
     );
+    this.#surface();
     this.append(toast);
     while (this.childElementCount > MAX) this.firstElementChild.remove();
     let timer = setTimeout(() => toast.remove(), STAY_MS[kind]);

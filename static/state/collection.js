@@ -57,6 +57,7 @@ export class Collection {
   #hub;
   #clock;
   #options;
+  #list;
   #rows;
   #backoff = new Backoff({ base: 1_000, cap: 15_000 });
   /** @type {Map<string, Part>} */
@@ -105,6 +106,7 @@ export class Collection {
       singular,
       key,
     };
+    this.#list = this.#options.list;
     this.#rows = new Rows(key);
     /** @type {Store<CollectionState>} */
     this.store = new Store({
@@ -123,17 +125,22 @@ export class Collection {
    * @param {object} [options]
    * @param {(row: Row) => boolean} [options.accepts] whether a row answers it: for one that an
    *   event has named
+   * @param {string} [options.list] the command that answers it, where it is not the usual one
    */
-  ask(parts, { accepts = () => true } = {}) {
+  ask(parts, { accepts = () => true, list = this.#options.list } = {}) {
     this.#accepts = accepts;
     const asked = Object.entries(parts);
     const same =
+      list === this.#list &&
       asked.length === this.#parts.size &&
       asked.every(([name, params]) => sameParams(this.#parts.get(name)?.params, params));
     if (same) return;
     this.#begin();
+    this.#list = list;
     this.#parts = new Map(
-      asked.map(([name, params]) => [name, { params, wanted: this.#options.page, next: null, loading: false }]),
+      asked.map(([name, params]) => {
+        return [name, { params, wanted: this.#options.page, next: null, loading: false }];
+      }),
     );
     this.#rows = new Rows(this.#options.key);
     this.store.set({ phase: 'loading', problem: '', at: null });
@@ -310,10 +317,9 @@ export class Collection {
   }
 
   async #page({ params }, after, limit) {
-    const { list, plural } = this.#options;
     const asked = { ...params, ...(after && { after }), limit };
-    const { result, offset } = await this.#hub.ask(list, asked);
-    return { rows: result[plural], next: result.next ?? null, offset };
+    const { result, offset } = await this.#hub.ask(this.#list, asked);
+    return { rows: result[this.#options.plural], next: result.next ?? null, offset };
   }
 
   async #get(id) {

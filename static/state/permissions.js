@@ -8,7 +8,7 @@ const OPERATORS = new Set(['admin', 'merchant']);
 const SELLERS = new Set(['admin', 'merchant', 'bot']);
 const EVERYBODY = new Set(['admin', 'merchant', 'viewer', 'bot']);
 
-/** What bots do too; every other change is the operators'. */
+/** What bots change too, as long as it does not remove anything. */
 const SOLD = new Set(['orders', 'delivery_tasks', 'media']);
 const READING = new Set(['list', 'get', 'search', 'timeline', 'payments', 'media', 'versions']);
 READING.add('version').add('diff').add('preview');
@@ -24,5 +24,6 @@ export function may(role, method) {
   const [plural, verb] = method.split('.');
   if (INSIDE.has(plural)) return OPERATORS.has(role);
   if (READING.has(verb)) return EVERYBODY.has(role);
-  return (SOLD.has(plural) ? SELLERS : OPERATORS).has(role);
+  const sold = SOLD.has(plural) && verb !== 'delete';
+  return (sold ? SELLERS : OPERATORS).has(role);
 }

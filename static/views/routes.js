@@ -5,6 +5,8 @@
 import { may } from '../state/permissions.js';
 import { auditView } from './audit.js';
 import { healthView } from './health.js';
+import { ordersView } from './orders.js';
+import { productsView } from './products.js';
 import { sessionsView } from './sessions.js';
 import { streamView } from './stream.js';
 
@@ -21,6 +23,22 @@ import { streamView } from './stream.js';
 /** @type {Record<string, Route>} */
 const ROUTES = {
   '/stream': { title: 'Live stream', icon: 'stream', group: '', open: streamView },
+  '/orders': {
+    title: 'Orders',
+    icon: 'orders',
+    group: 'Shop',
+    needs: 'orders.list',
+    live: true,
+    open: ordersView,
+  },
+  '/products': {
+    title: 'Products',
+    icon: 'products',
+    group: 'Shop',
+    needs: 'products.list',
+    live: true,
+    open: productsView,
+  },
   '/sessions': {
     title: 'Sessions',
     icon: 'sessions',

@@ -140,7 +140,7 @@ function drawer(sidebar, main) {
   button.addEventListener('click', () => {
     const opened = !sidebar.classList.contains('opened');
     open(opened);
-    if (opened) sidebar.querySelector('[aria-current], a').focus();
+    if (opened) sidebar.querySelector('[aria-current]').focus();
   });
   const scrim = h('div', { class: 'scrim', onclick: () => open(false) });
   sidebar.addEventListener('keydown', (event) => {

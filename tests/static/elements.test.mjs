@@ -26,6 +26,9 @@ test('the time of a row is local, with the day when that is not today', () => {
     '21 Nov, 09:05:07',
   );
   assert.equal(format.rowTime('nonsense', now), '');
+  assert.equal(format.shortTime(new Date(2026, 10, 22, 9, 5, 7).toISOString(), now), '09:05');
+  assert.equal(format.shortTime(new Date(2026, 9, 1, 9, 5).toISOString(), now), '1 Oct, 09:05');
+  assert.equal(format.shortTime('nonsense', now), '');
 });
 
 test('distances in time', () => {
@@ -78,6 +81,8 @@ test('an event in a line', () => {
     summaryOf({ type: 'order_created', data: order }),
     'ORD-1  ·  2 items  ·  total 1,500  ·  c',
   );
+  const paid = { orderId: 'O', amount: 1_250, currency: 'USD', paymentMethod: 'Cash' };
+  assert.equal(summaryOf({ type: 'payment_received', data: paid }), 'O  ·  $12.50 by Cash');
   const message = { fromPhone: '26377', text: 'Hi' };
   assert.equal(summaryOf({ type: 'message_received', data: message }), '26377  ·  Hi');
   const custom = { a: 1, b: [1, 2], c: { d: 1 }, e: null };
