@@ -17,7 +17,7 @@ from storage.errors import Unavailable
 _CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _CORS_HEADERS = (
     "Authorization", "X-API-Key", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID",
-    "X-Request-ID",
+    "X-File-Name", "X-Request-ID",
 )  # fmt: skip
 _CORS_EXPOSED = (
     "RateLimit", "RateLimit-Policy", "Retry-After", "Location", "ETag", "Link", "X-Request-ID",

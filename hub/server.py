@@ -17,6 +17,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
+from hub.api.routes import BODY_BOUNDS
 from hub.gateway.socket import socket_factory
 from hub.http1 import IDLE_SECONDS, GuardedHttp
 from hub.services import Services
@@ -25,6 +26,12 @@ log = structlog.get_logger("hub.server")
 
 DRAIN_SECONDS = 10.0
 BACKLOG = 4096
+
+
+class HubHttp(GuardedHttp):
+    """Connections with the bounds of the hub's own paths."""
+
+    body_bounds = BODY_BOUNDS
 
 
 class HubServer(uvicorn.Server):
@@ -40,7 +47,7 @@ class HubServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=GuardedHttp,
+                http=HubHttp,
                 timeout_keep_alive=IDLE_SECONDS,
                 ws=socket_factory(services.gateway),
                 lifespan="off",

@@ -17,6 +17,7 @@ from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
 from hub.housekeeping import forget_answers
+from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
 from hub.peers import Kept, Peers
@@ -53,6 +54,7 @@ class Services(msgspec.Struct, frozen=True):
 
     Attributes:
         merchants: the ids of all merchants, kept by the command that makes one.
+        media: the files of uploaded pictures; who serves them opens it first.
     """
 
     settings: Settings
@@ -70,6 +72,7 @@ class Services(msgspec.Struct, frozen=True):
     probes: Probes
     loop_lag: LoopLag
     started: Started
+    media: MediaFolder
 
 
 @asynccontextmanager
@@ -89,6 +92,8 @@ async def open_services(
     started = Started(version, time.time_ns() // 1_000_000, time.monotonic())
     event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
     merchant_ids = await merchants_of(database)
+    instance = instance or uuid7()
+    media = MediaFolder(settings.media_folder, settings.data_dir, instance, database)
     failure: Exception | None = None
     # Starlette reads files in threads. Each wants the interpreter, which the database's thread then
     # waits for: 40 of them made a commit take over a second.
@@ -101,7 +106,6 @@ async def open_services(
         fanout.writing = lambda: event_log.writing
         replay = Replay(event_log, fanout, tasks)
         authenticator = Authenticator(database)
-        instance = instance or uuid7()
         presence = Presence(event_log, instance)
         connections = Connections(presence, settings.connections_per_key, authenticator.now_ms)
         limits = quotas(settings)
@@ -131,7 +135,7 @@ async def open_services(
         try:
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
-                limits, proxies, merchant_ids, metrics, probes, loop_lag, started,
+                limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
@@ -144,6 +148,8 @@ async def open_services(
             with contextlib.suppress(asyncio.CancelledError):
                 await telling
                 await peers.leave()
+            with contextlib.suppress(asyncio.CancelledError):
+                await media.close()
             event_log.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing

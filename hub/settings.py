@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec import Meta
@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             without one.
         database_owner_url: the owner of a Postgres schema, for migrations; `database_url` without
             one.
+        media_url: the folder of uploaded pictures, a path or `file:///…`; `media` in the data
+            directory without one.
         admin_key: the bootstrap admin key, 32 characters or more; generated without one.
         public_url: the address under which browsers reach the hub; its own address without one.
         allowed_origins: other origins whose pages may connect.
@@ -55,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = Path("data")
     database_url: str | None = None
     database_owner_url: str | None = None
+    media_url: str | None = None
     admin_key: Annotated[str, Meta(min_length=32, max_length=256)] | None = None
     public_url: str | None = None
     allowed_origins: tuple[str, ...] = ()
@@ -76,6 +79,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The database's URL, also where none was set."""
         return self.database_url or f"sqlite:///{quote(str(self.data_dir / 'hub.db'))}"
 
+    @property
+    def media_folder(self) -> Path:
+        """The folder of uploaded pictures, also where none was set."""
+        return self.data_dir / "media" if self.media_url is None else Path(self.media_url)
+
     def effective(self) -> dict[str, str]:
         """Every setting under its environment name, secrets masked, for people to read."""
         shown = {}
@@ -89,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 value = ",".join(value)
             elif field == "database_url":
                 value = self.effective_database_url
+            elif field == "media_url":
+                value = self.media_folder
             shown[env_name(field)] = "" if value is None else masked_address(str(value))
         return shown
 
@@ -167,6 +177,18 @@ def _token(text: str) -> str:
     return text
 
 
+def _folder(text: str) -> str:
+    """The path of a folder, which may be written as a `file:` address (RFC 8089)."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return text
+    if scheme != "file" or not rest.startswith("/"):
+        raise ValueError(
+            f"{scheme}:// is not supported: a folder is taken, a path or file:///its/path"
+        )
+    return unquote(rest)
+
+
 def _public_url(text: str) -> str:
     origin_of(text)
     return text.rstrip("/")
@@ -174,6 +196,7 @@ def _public_url(text: str) -> str:
 
 _READ: dict[str, Callable[[str], object]] = {
     "data_dir": Path,
+    "media_url": _folder,
     "public_url": _public_url,
     "allowed_origins": _origins,
     "retention": _duration,

@@ -1,9 +1,12 @@
 """The table `media_files`."""
 
+from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
+
 from .database import Transaction
-from .merchant_records import MediaFile, MediaStatus
+from .merchant_records import MediaFile, MediaStatus, TemplateMedia
 from .scope import scoped
 from .table import Table, of_one
 
@@ -56,3 +59,48 @@ async def expired(tx: Transaction, now: str, limit: int) -> list[MediaFile]:
         f"{where} AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at, id LIMIT ?",
         (*params, now, limit),
     )
+
+
+async def uses(tx: Transaction, files: Sequence[MediaFile]) -> dict[str, int]:
+    """How many products and templates show each file, by its id."""
+    ids = [(file.merchant_id, file.id) for file in files]
+    shown = await tx.fetch_wanted(
+        ("m", "i"),
+        ids,
+        "SELECT i, (SELECT COUNT(*) FROM product_media p WHERE p.merchant_id = m"
+        " AND p.media_id = i) FROM wanted",
+    )
+    found = Counter(dict.fromkeys((file.id for file in files), 0))
+    for id_, count in shown:
+        found[id_] += count
+    for id_, _ in await _in_templates(tx, {file.merchant_id for file in files}):
+        if id_ in found:
+            found[id_] += 1
+    return dict(found)
+
+
+async def places(tx: Transaction, file: MediaFile, limit: int) -> list[str]:
+    """Where a file is shown, in words for people, up to `limit` of each kind."""
+    rows = await tx.fetch(
+        "SELECT products.name FROM product_media p"
+        " JOIN products ON products.merchant_id = p.merchant_id AND products.id = p.product_id"
+        " WHERE p.merchant_id = ? AND p.media_id = ? ORDER BY p.id LIMIT ?",
+        (file.merchant_id, file.id, limit),
+    )
+    names = [name for id_, name in await _in_templates(tx, {file.merchant_id}) if id_ == file.id]
+    return [
+        *(f"the product {name!r}" for (name,) in rows),
+        *(f"the template {name!r}" for name in names[:limit]),
+    ]
+
+
+async def _in_templates(tx: Transaction, merchant_ids: set[str]) -> list[tuple[str, str]]:
+    """The media that templates name: the id of a file, and the template's name."""
+    rows = await tx.fetch_wanted(
+        ("m",),
+        [(id_,) for id_ in sorted(merchant_ids)],
+        "SELECT t.name, t.media FROM wanted"
+        " JOIN message_templates t ON t.merchant_id = m AND t.media IS NOT NULL",
+    )
+    named = [(name, msgspec.json.decode(media, type=TemplateMedia)) for name, media in sorted(rows)]
+    return [(media.media_id, name) for name, media in named if media.media_id is not None]

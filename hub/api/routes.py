@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from hub.commands.table import COMMANDS
 
-from . import audit, commands, events, health, metrics, pages, session
+from . import audit, commands, content, events, health, metrics, pages, session, uploads
 from .commands import Handler
 
 OWN: dict[str, dict[str, Handler]] = {
@@ -19,8 +19,13 @@ OWN: dict[str, dict[str, Handler]] = {
     "/api/session": {"GET": session.show, "POST": session.sign_in, "DELETE": session.sign_out},
     "/api/events": {"GET": events.read, "POST": events.publish},
     "/api/audit": {"GET": audit.read},
+    uploads.PATH: {"POST": uploads.receive},
+    content.PATH: {"GET": content.serve},
 }
 """Routes that say or are told more than a command; they come before it."""
+
+BODY_BOUNDS = {uploads.PATH: (uploads.BODY_BYTES, uploads.BODY_SECONDS)}
+"""Where a body may be larger, in octets, and take longer, in seconds, than elsewhere."""
 
 
 def _paths() -> dict[str, dict[str, Handler]]:

@@ -38,6 +38,8 @@ async def invoke(
     params: Struct,
     key: str | None = None,
     if_match: str | None = None,
+    *,
+    said: Struct | None = None,
 ) -> tuple[Result, int]:
     """Carry out a command: the members of its answer, and its place in the log.
 
@@ -45,6 +47,8 @@ async def invoke(
         params: of the command's kind.
         key: the caller's idempotency key.
         if_match: the versions of which the row must have one: `"3"`, `"3", "4"` or `*`.
+        said: what tells this call from another one with its key, where that is not the params: a
+            file is told by its hash.
 
     Raises:
         HubError: it was refused; pointers are into the params.
@@ -54,7 +58,7 @@ async def invoke(
     versions = _versions(command, if_match)
     try:
         actor = await _bind(services, actor, command, params)
-        keyed = _keyed(command, actor, params, key)
+        keyed = _keyed(command, actor, said or params, key)
         call = Invocation(services, actor, command, keyed=keyed, if_match=versions)
         result = await command.run(call, params)
     except errors.StorageError as error:

@@ -4,7 +4,7 @@ queues whatever a client pipelines; this one holds these rules:
     head            16 KiB of octets, 100 fields, a target of 8 KiB      431, 431, 414
     head, time      10 s after the connection, or after its first octet  408
     idle            15 s (`Config.timeout_keep_alive`)                   closed
-    body            1 MiB or the limit of its path, 30 s                 413, 408
+    body            1 MiB and 30 s, or the bounds of its path            413, 408
     framing, Host   one way to read it, or none (`head`)                 400, 501, 505
     pipelining      one request at a time; what is behind it waits       not read
     connections     4096 that are not WebSockets                         503
@@ -38,7 +38,7 @@ from hub.turns import Turns
 from . import bounds
 from .boundary import END, BoundarySearch
 from .deadline import Deadline
-from .head import NO_BODY, body_limit, check_url, read_head, split_target
+from .head import NO_BODY, body_bound, check_url, read_head, split_target
 from .http10 import run_unchunked
 from .refusals import RefusalLog, Refused, answer
 from .transport import HoldingFlow, WriterListener, set_socket_options
@@ -87,14 +87,14 @@ class GuardedHttp(HttpToolsProtocol):
     Attributes:
         writer_listener: told when `transport` is full, when it has drained, and when it is gone;
             the handler that sets it takes it away again.
-        body_limits: prefix of a path → octets that a body may have there.
+        body_bounds: prefix of a path → octets that a body may have there, and seconds.
     """
 
     head_seconds: ClassVar[float] = bounds.HEAD_SECONDS
     body_seconds: ClassVar[float] = bounds.BODY_SECONDS
     linger_seconds: ClassVar[float] = bounds.LINGER_SECONDS
     most_connections: ClassVar[int] = bounds.HTTP_CONNECTIONS
-    body_limits: ClassVar[Mapping[str, int]] = {}
+    body_bounds: ClassVar[Mapping[str, tuple[int, float]]] = {}
 
     flow: HoldingFlow
 
@@ -119,7 +119,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._websocket = False
         self._ignored_upgrade = b""
         self._resting_parser: httptools.HttpRequestParser | None = None
-        self._body_limit = MESSAGE_BYTES
+        self._body_limit, self._body_time = MESSAGE_BYTES, self.body_seconds
         self._body_left = 0
         self._body_bytes = 0
         self._dry_bytes = 0
@@ -181,7 +181,7 @@ class GuardedHttp(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)
         ):
             if self._feed(data) and self._phase != _HEAD:
-                self._deadline.expect(_WHOLE_BODY, self.body_seconds)
+                self._deadline.expect(_WHOLE_BODY, self._body_time)
         else:
             self._read(data, 0)
 
@@ -237,7 +237,7 @@ class GuardedHttp(HttpToolsProtocol):
             at = stop
         if self._phase != _HEAD:
             if self._deadline.what != _WHOLE_BODY:
-                self._deadline.expect(_WHOLE_BODY, self.body_seconds)
+                self._deadline.expect(_WHOLE_BODY, self._body_time)
         elif self._head_bytes and self._deadline.what != _WHOLE_HEAD:
             self._deadline.expect(_WHOLE_HEAD, self.head_seconds)
 
@@ -357,7 +357,8 @@ class GuardedHttp(HttpToolsProtocol):
             path = unquote(path)
         framed = framing is not NO_BODY and (framing.chunked or framing.length > 0)
         if framed:
-            self._body_limit = body_limit(self.body_limits, path)
+            default = (MESSAGE_BYTES, self.body_seconds)
+            self._body_limit, self._body_time = body_bound(self.body_bounds, path, default)
             if framing.length > self._body_limit:
                 raise Refused(self._too_large())
         self._head_bytes = 0

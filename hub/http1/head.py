@@ -8,15 +8,16 @@ chunk sizes that are no hexadecimal number. What it lets through is looked at he
 
 import string
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import httptools
 
 from hub.protocol.errors import BadFrame, TooLarge
-from hub.protocol.limits import MESSAGE_BYTES
 
 from .bounds import HEADER_FIELDS, URL_BYTES
 from .refusals import Refused
+
+T = TypeVar("T")
 
 _WATCHED = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect", b"upgrade"})
 _HOST = (string.ascii_letters + string.digits + "-._~!$&'()*+,;=%:[]").encode()
@@ -132,11 +133,12 @@ def split_target(url: bytes) -> tuple[bytes, bytes]:
     return target.path, target.query or b""
 
 
-def body_limit(limits: Mapping[str, int], path: str) -> int:
-    """How many octets a body may have: the limit of the longest prefix of its path.
+def body_bound(bounds: Mapping[str, T], path: str, default: T) -> T:
+    """The bound of the longest prefix of a path.
 
     Args:
-        limits: prefix of a path → octets; `MESSAGE_BYTES` where none fits.
+        bounds: by prefix.
+        default: where none fits.
     """
-    prefixes = [prefix for prefix in limits if path.startswith(prefix)]
-    return limits[max(prefixes, key=len)] if prefixes else MESSAGE_BYTES
+    prefixes = [prefix for prefix in bounds if path.startswith(prefix)]
+    return bounds[max(prefixes, key=len)] if prefixes else default

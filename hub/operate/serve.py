@@ -85,6 +85,7 @@ async def _serve(
         services = await stack.enter_async_context(
             open_services(settings, database, origins, version, instance_id(settings.data_dir))
         )
+        await services.media.open()
         ticket = services.authenticator.issue_ticket(Behind(admin_id, None), SIGN_IN_SECONDS)
 
         def started() -> None:

@@ -3,6 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec.structs import replace
 
 from hub.app import make_app
 from hub.origins import Origins
@@ -95,12 +99,14 @@ async def running(
     Args:
         database: what it runs on, where that is not its own: one that can be made to fail.
     """
-    settings = settings or Settings()
+    folder = TemporaryDirectory(prefix="hub-")
+    settings = replace(settings or Settings(), data_dir=Path(folder.name))
     listener = listen("127.0.0.1", 0)
     hub.port = listener.getsockname()[1]
     origins = Origins(settings.public_url, hub.port, settings.allowed_origins)
     async with open_services(settings, database or hub.database, origins) as services:
         hub.running = services
+        await services.media.open()
         server = HubServer(make_app(services, "an example"), services)
         # What `serve` does, without its signal handlers and its ticks of 0.1 s.
         server.config.load()
@@ -113,4 +119,5 @@ async def running(
                 database.heal()  # a test that failed would wait for ever
             await server.shutdown(sockets=[listener])
             listener.close()
+            folder.cleanup()
             hub.running = None

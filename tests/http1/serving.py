@@ -24,7 +24,10 @@ class QuickDoor(GuardedHttp):
     head_seconds: ClassVar[float] = HEAD_SECONDS
     body_seconds: ClassVar[float] = BODY_SECONDS
     linger_seconds: ClassVar[float] = 0.3
-    body_limits: ClassVar[dict[str, int]] = {"/large/": LARGE, "/large/small": 10}
+    body_bounds: ClassVar[dict[str, tuple[int, float]]] = {
+        "/large/": (LARGE, BODY_SECONDS),
+        "/large/small": (10, BODY_SECONDS),
+    }
 
 
 class Opened(asyncio.Protocol):

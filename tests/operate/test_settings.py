@@ -15,6 +15,7 @@ from tests.support.hub_process import REPOSITORY
 BAD = {
     "HUB_PORT": ["70000", "-1", "eighty", "80.5", "0x50"],
     "HUB_ADMIN_KEY": ["short", "x" * 31, "x" * 257],
+    "HUB_MEDIA_URL": ["s3://bucket/pictures", "https://a/b", "file://media"],
     "HUB_PUBLIC_URL": ["hub.example", "ftp://hub.example", "https://", "//hub.example"],
     "HUB_ALLOWED_ORIGINS": ["shop.example", "*", "https://a.example,b", "null"],
     "HUB_RATE_LIMIT": ["100", "0/s", "100/15 minutes", "none", "-1/s", "1.5/s"],
@@ -82,6 +83,9 @@ def test_all_that_do_not_fit_are_named_at_once() -> None:
         ("HUB_PORT", "0", "port", 0),
         ("HUB_PORT", " 8080 ", "port", 8080),
         ("HUB_DATA_DIR", "/srv/hub", "data_dir", Path("/srv/hub")),
+        ("HUB_MEDIA_URL", "/srv/pictures", "media_folder", Path("/srv/pictures")),
+        ("HUB_MEDIA_URL", "file:///srv/my%20pictures", "media_folder", Path("/srv/my pictures")),
+        ("HUB_MEDIA_URL", "", "media_folder", Path("data/media")),
         ("HUB_RETENTION", "90d", "retention", 90 * 86400),
         ("HUB_RETENTION", "2w", "retention", 14 * 86400),
         ("HUB_RETENTION", "1s", "retention", 1),

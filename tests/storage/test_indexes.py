@@ -195,6 +195,8 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "by_hash": [Call(ONE, lambda made: ("0" * 64,))],
         "expired": [Call(ALL, lambda made: (LATER, 10))],
         "page": _paged(status="ready"),
+        "places": [Call(ANY, lambda made: (made.file, 3))],
+        "uses": [Call(ANY, lambda made: ([made.file],))],
     },
     "merchants": {
         "get": [Call(ANY, lambda made: ("m1",))],

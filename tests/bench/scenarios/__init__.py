@@ -19,6 +19,7 @@ from tests.bench.scenarios import (
     rest,
     slow_reader,
     templates,
+    uploads,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -35,6 +36,7 @@ SCENARIOS: dict[str, Scenario] = {
     "slow-reader": slow_reader.run,
     "http-streams": http_streams.run,
     "rest": rest.run,
+    "uploads": uploads.run,
     "backup": backup.run,
     "templates": templates.run,
 }

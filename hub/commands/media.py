@@ -1,0 +1,322 @@
+"""Media: pictures that a merchant uploads, shows on its products and sends.
+
+A picture is stored once for each merchant: who uploads the same content again gets the row that is
+there. Its file is placed before the commit and looked after behind it; see `storage.blobs`.
+"""
+
+from typing import Any
+
+from msgspec import Struct, structs
+
+from hub.media.base64_text import decode, split_data_url
+from hub.media.checker import NotTaken
+from hub.media.pictures import ENDINGS, MimeType, Picture, check_declared, file_name
+from hub.protocol.errors import Conflict, InvalidParams, invalid
+from hub.protocol.ids import uuid7
+from hub.stream.waiting import WriteScope
+from storage import media
+from storage.blobs import Blob, Incoming
+from storage.database import Transaction
+from storage.errors import Conflict as StoredConflict
+from storage.errors import NotFound
+from storage.merchant_records import MediaFile, MediaStatus
+
+from .command import EVERYBODY, SELLERS, Command, Invocation, Result
+from .params import After, ById, Limit, RowId, Word, next_of
+
+ORIGINAL = "content"
+"""The variant of a picture as it was uploaded, in addresses."""
+_PLACES = 3
+"""How many products, and templates, a refusal names."""
+
+
+class ListMedia(Struct, forbid_unknown_fields=True):
+    """A page of pictures; `merchant_id` narrows that of an admin."""
+
+    merchant_id: Word | None = None
+    status: MediaStatus | None = None
+    after: After = ""
+    limit: Limit = 100
+
+
+class UploadMedia(Struct, forbid_unknown_fields=True):
+    """A picture in JSON.
+
+    Attributes:
+        file_data: base64, or a `data:` address with it.
+        file_name: of the file where it comes from; a path is cut to its last part.
+        mime_type: what its sender takes it for; the content decides.
+        id: of the new row.
+    """
+
+    file_data: str
+    file_name: str | None = None
+    mime_type: str | None = None
+    merchant_id: Word | None = None
+    id: RowId | None = None
+
+
+class ReceivedMedia(Struct):
+    """A picture that a door has put on the disk, with what came with it.
+
+    Attributes:
+        incoming: the file.
+        part: where the picture stands in the request, for who is told that it is not taken.
+    """
+
+    incoming: Incoming
+    file_name: str | None
+    mime_type: str | None
+    merchant_id: str | None
+    id: str | None
+    part: str
+
+
+class SaidOfMedia(Struct):
+    """What tells one upload from another; `hash` is the SHA-256 of its content."""
+
+    hash: str
+    file_name: str | None
+    mime_type: str | None
+    id: str | None
+
+
+class MediaView(Struct):
+    """An uploaded picture.
+
+    Attributes:
+        hash: SHA-256 of its content, hexadecimal.
+        original_name: the name under which it came; file_name: that in the store.
+        size: bytes. width, height: pixels, as it is shown.
+        url: opens it without a key for an hour at least.
+        metadata: `declared_type`, where it was said to be of another type than it is.
+        used_by: how many products and templates show it.
+    """
+
+    id: str
+    merchant_id: str
+    owner_id: str | None
+    hash: str
+    original_name: str
+    file_name: str
+    mime_type: MimeType
+    size: int
+    width: int | None
+    height: int | None
+    placeholder: str | None
+    url: str | None
+    thumbnail_url: str | None
+    status: MediaStatus
+    metadata: dict[str, Any]
+    used_by: int
+    version: int
+    created_at: str
+    updated_at: str
+    expires_at: str | None
+
+
+async def list_(call: Invocation, params: ListMedia) -> Result:
+    """A page of pictures, by id, which is the order in which they came."""
+
+    async def read(tx: Transaction) -> list[MediaView]:
+        found = await media.page(tx, params.after, params.limit, status=params.status)
+        return await _views(tx, found)
+
+    views = await call.read(read)
+    shown = [_signed(call, view) for view in views]
+    return {"media": shown, "count": len(shown), "next": next_of(shown, params.limit)}
+
+
+async def get(call: Invocation, params: ById) -> Result:
+    """One picture."""
+
+    async def read(tx: Transaction) -> MediaView:
+        return (await _views(tx, [await media.get(tx, params.id)]))[0]
+
+    return {"media": _signed(call, await call.read(read))}
+
+
+async def upload(call: Invocation, params: UploadMedia | ReceivedMedia) -> Result:
+    """Store a picture.
+
+    Raises:
+        InvalidParams: it is none of those that are taken.
+        TooLarge: it has more than 5 MB.
+        Unavailable: the disk is full, or there is no time to look at it.
+    """
+    if isinstance(params, ReceivedMedia):
+        return await _store(call, params)
+    folder = call.services.media
+    with folder.receiving(call.merchant_id), folder.begin() as incoming:
+        return await _store(call, await folder.run(decoded, params, incoming))
+
+
+def decoded(params: UploadMedia, incoming: Incoming) -> ReceivedMedia:
+    """Decode the picture in a JSON body; for a thread.
+
+    Raises:
+        InvalidParams: it is not base64.
+        TooLarge: it has more than 5 MB.
+        OSError: the disk is full.
+    """
+    of_address, begin = split_data_url(params.file_data)
+    decode(params.file_data, begin, incoming.write)
+    return ReceivedMedia(
+        incoming, params.file_name, params.mime_type or of_address, params.merchant_id, params.id,
+        "/file_data",
+    )  # fmt: skip
+
+
+async def _store(call: Invocation, params: ReceivedMedia) -> Result:
+    folder, merchant_id, incoming = call.services.media, call.merchant_id, params.incoming
+    declared = check_declared(params.mime_type)
+    await folder.run(incoming.finish)
+    try:
+        picture = await folder.checker.check(incoming.path)
+    except NotTaken as refusal:
+        raise invalid(InvalidParams, params.part, str(refusal)) from None
+    row = _row(call, params, picture, declared)
+    mark = await folder.place(incoming, Blob(merchant_id, row.file_name))
+
+    async def work(scope: WriteScope) -> Result:
+        known = await _known(scope.tx, row.hash)
+        if known is not None:
+            return {"media": (await _views(scope.tx, [known]))[0], "duplicate": True}
+        stored = await media.insert(scope.tx, row)
+        data = {
+            "mediaId": stored.id, "name": stored.original_name, "mimeType": stored.mime_type,
+            "size": stored.size, "width": stored.width, "height": stored.height,
+            "hash": stored.hash, "status": stored.status, "version": stored.version,
+        }  # fmt: skip
+        call.record(scope, "media_uploaded", data, f"media/{stored.id}")
+        return {"media": _view(stored, 0), "duplicate": False}
+
+    try:
+        try:
+            result = await call.commit(work)
+        except StoredConflict:
+            # By another hub, after this one had looked. Where it is the id that is taken, it is so
+            # again.
+            result = await call.commit(work)
+    finally:
+        await folder.tidy(mark)
+    return {**result, "media": _signed(call, result["media"])}
+
+
+async def _known(tx: Transaction, hash_: str) -> MediaFile | None:
+    try:
+        return await media.by_hash(tx, hash_)
+    except NotFound:
+        return None
+
+
+def _row(
+    call: Invocation, params: ReceivedMedia, picture: Picture, declared: str | None
+) -> MediaFile:
+    id_ = params.id or uuid7()
+    blob = Blob(call.merchant_id, f"{params.incoming.hash}.{ENDINGS[picture.type]}")
+    lie = {} if declared in (None, picture.type) else {"declared_type": declared}
+    return MediaFile(
+        id=id_, merchant_id=call.merchant_id, owner_id=call.actor.key_id, hash=blob.hash,
+        original_name=file_name(params.file_name, picture.type), file_name=blob.name,
+        mime_type=picture.type, size=params.incoming.size, width=picture.width,
+        height=picture.height, url=path_of(id_), storage_path=blob.path, status="ready",
+        metadata=lie, created_at=call.now, updated_at=call.now,
+    )  # fmt: skip
+
+
+async def delete(call: Invocation, params: ById) -> Result:
+    """Remove a picture that nothing shows any more, and its file with it.
+
+    Raises:
+        Conflict: a product or a template shows it.
+        PreconditionFailed: it has another version.
+    """
+    folder = call.services.media
+
+    async def read(tx: Transaction) -> MediaFile | None:
+        try:
+            return await media.get(tx, params.id)
+        except NotFound:
+            return None
+
+    async def work(scope: WriteScope) -> Result:
+        file = await media.get(scope.tx, params.id)
+        call.check_version(file.version)
+        places = await media.places(scope.tx, file, _PLACES)
+        if places:
+            shown = ", ".join(places)
+            raise Conflict(f"this picture is shown by {shown}; take it away there first")
+        await media.delete(scope.tx, file.id, file.version)
+        data = {
+            "mediaId": file.id, "name": file.original_name, "hash": file.hash,
+            "version": file.version,
+        }  # fmt: skip
+        call.record(scope, "media_deleted", data, f"media/{file.id}")
+        return {"id": file.id}
+
+    file = await call.read(read)
+    if file is None:
+        return await call.commit(work)  # which knows whether this was asked before
+    mark = await folder.mark(blob_of(file))
+    try:
+        return await call.commit(work)
+    finally:
+        await folder.tidy(mark)
+
+
+def path_of(id_: str) -> str:
+    """Where a picture is served, unsigned."""
+    return f"/api/media/{id_}/{ORIGINAL}"
+
+
+def blob_of(file: MediaFile) -> Blob:
+    """The file of a row."""
+    return Blob(file.merchant_id, file.file_name)
+
+
+async def _views(tx: Transaction, files: list[MediaFile]) -> list[MediaView]:
+    counts = await media.uses(tx, files)
+    return [_view(file, counts[file.id]) for file in files]
+
+
+def _view(file: MediaFile, used_by: int) -> MediaView:
+    members = structs.asdict(file)
+    del members["storage_path"]
+    return MediaView(**members, used_by=used_by)
+
+
+def _signed(call: Invocation, view: MediaView) -> MediaView:
+    """The view with addresses that open it; they are made for each answer and never stored."""
+    if view.url is None:
+        return view
+    signer = call.services.media.signer
+    return structs.replace(view, url=signer.signed(view.url, ORIGINAL, call.now_ms / 1000))
+
+
+COMMANDS = (
+    Command(
+        name="media.list", http="GET /api/media", roles=EVERYBODY,
+        summary="The pictures that a merchant has uploaded",
+        params=ListMedia, run=list_,
+        answer={"media": list[MediaView], "count": int, "next": str | None},
+    ),
+    Command(
+        name="media.get", http="GET /api/media/{id}", roles=EVERYBODY,
+        summary="One picture, with an address that opens it", params=ById, run=get,
+        answer={"media": MediaView},
+    ),
+    Command(
+        name="media.upload", http="POST /api/media/upload", roles=SELLERS,
+        summary="Store a picture: JPEG, PNG or WebP of 5 MB and 40 megapixels at most. REST also "
+        "takes multipart/form-data and the bare file; the same content again is the same picture",
+        params=UploadMedia, run=upload, answer={"media": MediaView, "duplicate": bool}, status=201,
+        events=("media_uploaded",), message="The picture is stored.",
+    ),
+    Command(
+        name="media.delete", http="DELETE /api/media/{id}", roles=SELLERS,
+        summary="Remove a picture that no product and no template shows",
+        params=ById, run=delete, answer={"id": str}, message="The picture is removed.",
+        events=("media_deleted",), versioned=True, table="media_files",
+    ),
+)  # fmt: skip
