@@ -5,6 +5,7 @@
 import { may } from '../state/permissions.js';
 import { auditView } from './audit.js';
 import { healthView } from './health.js';
+import { mediaView } from './media.js';
 import { ordersView } from './orders.js';
 import { productsView } from './products.js';
 import { sessionsView } from './sessions.js';
@@ -38,6 +39,14 @@ const ROUTES = {
     needs: 'products.list',
     live: true,
     open: productsView,
+  },
+  '/media': {
+    title: 'Media',
+    icon: 'media',
+    group: 'Shop',
+    needs: 'media.list',
+    live: true,
+    open: mediaView,
   },
   '/sessions': {
     title: 'Sessions',
