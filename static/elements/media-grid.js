@@ -6,7 +6,7 @@
  */
 import './media-picture.js';
 import './status-pill.js';
-import { dimensions, typeName } from '../state/media.js';
+import { dimensions } from '../state/media.js';
 import { h, setText } from './dom.js';
 import { bytes } from './format.js';
 import { Keyed } from './keyed.js';
@@ -130,9 +130,9 @@ function mediaTile(onclick) {
   };
 }
 
-/** @param {import('../state/media.js').Media} media @returns {string} `PNG · 30 × 20 · 1.2 kB` */
+/** @param {import('../state/media.js').Media} media @returns {string} `30 × 20 · 1.2 kB` */
 export function factsOf(media) {
-  return [typeName(media), dimensions(media), bytes(media.size)].filter(Boolean).join(' · ');
+  return [dimensions(media), bytes(media.size)].filter(Boolean).join(' · ');
 }
 
 customElements.define('media-grid', MediaGrid);

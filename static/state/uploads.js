@@ -201,7 +201,7 @@ export class Uploads {
       return;
     }
     if (!isOpen(this.#of(id))) return; // It was cancelled meanwhile.
-    const sentence = sentenceOf(error);
+    const sentence = wrongWith(error);
     if (error.code !== 'unreachable' && !LATER.has(error.status)) {
       const state = MENDABLE.has(error.status) || error.status >= 500 ? 'failed' : 'refused';
       this.#change(id, { state, problem: sentence });
@@ -229,6 +229,11 @@ export class Uploads {
   #resume() {
     for (const { id, state } of this.store.value.list) if (state === 'broken') this.#again(id);
   }
+}
+
+/** What the hub says of a file; where in the request it stands helps nobody. */
+function wrongWith(error) {
+  return error.errors?.map(({ message }) => message).join('; ') || sentenceOf(error);
 }
 
 /** A file that was changed or removed since it was chosen cannot be sent, as if the line broke. */

@@ -155,7 +155,7 @@ export function mediaView(context) {
         text: asked
           ? 'Nothing fits all that is asked for.'
           : uploadable
-            ? 'Drop JPEG, PNG or WebP files here, paste one, or choose them: 5 MB at most each.'
+            ? 'Drop JPEG, PNG or WebP files here, paste one, or choose them: 5\u00a0MB at most each.'
             : 'What is uploaded for products and templates stands here.',
         action: asked
           ? { label: 'Show all', run: () => adjust({ find: null, status: null }) }
