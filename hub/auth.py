@@ -77,7 +77,14 @@ class Principal(msgspec.Struct, frozen=True):
 
     def origin(self, merchant_id: str) -> Origin:
         """This principal as the publisher of a merchant's event."""
-        return Origin(merchant_id, self.source)
+        return Origin(
+            merchant_id,
+            self.source,
+            key_id=self.key_id,
+            role=self.role,
+            address=self.address,
+            agent=self.agent,
+        )
 
 
 class _Lookup:

@@ -47,13 +47,18 @@ class Transaction(Protocol):
         """
 
     async def fetch_wanted(
-        self, columns: Sequence[str], rows: Sequence[Sequence[str]], sql: str
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str | None]],
+        sql: str,
+        params: Sequence[Value] = (),
     ) -> list[Row]:
-        """Run one query for many rows of text.
+        """Run one statement for many rows of text.
 
         Args:
             columns: what the values of a row are called in `wanted`.
-            sql: a query that may use the table `wanted` any number of times.
+            sql: a query or a change that may use the table `wanted` any number of times.
+            params: for the placeholders in `sql`.
         """
 
     def savepoint(self, scope: Scope | None = None) -> AbstractAsyncContextManager[None]:

@@ -248,6 +248,27 @@ class Message(Struct, frozen=True, kw_only=True):
     updated_at: str
 
 
+class Conversation(Struct, frozen=True, kw_only=True):
+    """Whom a merchant writes with, and what was said last.
+
+    Attributes:
+        phone: the customer's number, or the gateway's name of a group.
+        text: of the last message, its beginning.
+        at: when the last message was made.
+        count: how many messages there are.
+        last_message_id: the place of the conversation among the others.
+    """
+
+    phone: str
+    chat: str | None
+    text: str | None
+    direction: Literal["inbound", "outbound"]
+    status: MessageStatus
+    at: str
+    count: int
+    last_message_id: str
+
+
 class Webhook(Struct, frozen=True, kw_only=True):
     """Where a merchant hears of events.
 

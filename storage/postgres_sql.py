@@ -8,11 +8,15 @@ _QUOTES = ("'", '"')
 
 
 @lru_cache(maxsize=2048)
-def numbered(sql: str) -> str:
-    """SQL with `?` placeholders as Postgres takes it: `$1`, `$2` …"""
+def numbered(sql: str, taken: int = 0) -> str:
+    """SQL with `?` placeholders as Postgres takes it: `$1`, `$2` …
+
+    Args:
+        taken: the number of the last parameter that stands before it.
+    """
     parts: list[str] = []
     quote = ""
-    count = 0
+    count = taken
     for char in sql:
         if quote:
             quote = "" if char == quote else quote
@@ -36,9 +40,10 @@ def insert_unnested(table: str, columns: tuple[tuple[str, str], ...]) -> str:
 
 @lru_cache(maxsize=256)
 def wanted_unnested(columns: tuple[str, ...], sql: str) -> str:
-    """A query with a table `wanted` in front: an array of text a column."""
+    """A statement with a table `wanted` in front: an array of text a column."""
     arrays = ", ".join(f"${n}::text[]" for n in range(1, len(columns) + 1))
-    return f"WITH wanted ({', '.join(columns)}) AS (SELECT * FROM unnest({arrays})) {sql}"  # noqa: S608
+    head = f"WITH wanted ({', '.join(columns)}) AS (SELECT * FROM unnest({arrays}))"  # noqa: S608
+    return f"{head} {numbered(sql, len(columns))}"
 
 
 def instant(text: str) -> str:

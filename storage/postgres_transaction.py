@@ -84,14 +84,19 @@ class PostgresTransaction:
             await self._connection.execute(sql, *map(list, zip(*rows, strict=True)))
 
     async def fetch_wanted(
-        self, columns: Sequence[str], rows: Sequence[Sequence[str]], sql: str
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str | None]],
+        sql: str,
+        params: Sequence[Value] = (),
     ) -> list[Row]:
         if not rows:
             return []
         await self._prepare()
         with translated():
             query = wanted_unnested(tuple(columns), sql)
-            found = await self._connection.fetch(query, *map(list, zip(*rows, strict=True)))
+            arrays = map(list, zip(*rows, strict=True))
+            found = await self._connection.fetch(query, *arrays, *params)
         return [tuple(row) for row in found]
 
     @asynccontextmanager

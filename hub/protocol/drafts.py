@@ -14,6 +14,7 @@ from .events import check_publishable, too_large
 from .frames import Publish
 from .ids import uuid7
 from .limits import DATA_BYTES, ID_CHARS, SUBJECT_CHARS
+from .messages import MESSAGE_TYPES, MessageNote, note_of
 from .times import format_ms, normalize
 
 _encoder = msgspec.json.Encoder()
@@ -29,13 +30,28 @@ class Origin:
     Args:
         merchant_id: the merchant whose event it is.
         source: `role:name` of the key, or `hub`.
+        key_id, role: of the key; None and `hub` for the hub itself.
+        address, agent: from where the key acts, as far as that is known.
     """
 
-    __slots__ = ("fields", "merchant_id", "source")
+    __slots__ = ("address", "agent", "fields", "key_id", "merchant_id", "role", "source")
 
-    def __init__(self, merchant_id: str, source: str) -> None:
+    def __init__(
+        self,
+        merchant_id: str,
+        source: str,
+        *,
+        key_id: str | None = None,
+        role: str = "hub",
+        address: str | None = None,
+        agent: str | None = None,
+    ) -> None:
         self.merchant_id = merchant_id
         self.source = source
+        self.key_id = key_id
+        self.role = role
+        self.address = address
+        self.agent = agent
         self.fields = b'"merchant_id":%b,"source":%b' % (
             _encoder.encode(merchant_id),
             _encoder.encode(source),
@@ -49,6 +65,7 @@ class Draft(msgspec.Struct, gc=False):
         head, tail: the frame's JSON before and after the digits of its offset, bytes.
         chosen: whether the publisher chose the id, which may therefore be known already.
         offset: its place in the log, 0 until the log has numbered it.
+        note: what it says of a row in `messages`, with its `publisher`; None for nearly all.
     """
 
     merchant_id: str
@@ -60,6 +77,8 @@ class Draft(msgspec.Struct, gc=False):
     chosen: bool
     volatile: bool
     offset: int = 0
+    note: MessageNote | None = None
+    publisher: Origin | None = None
 
     @property
     def size(self) -> int:
@@ -107,7 +126,11 @@ def draft(frame: Publish, origin: Origin) -> Draft:
         UnknownType, Forbidden, InvalidEvent, TooLarge: see `errors`.
     """
     check_publishable(frame.type, frame.data)
-    return encode_event(frame, origin)
+    made = encode_event(frame, origin)
+    if frame.type in MESSAGE_TYPES and not frame.volatile:
+        made.note = note_of(frame.type, frame.data, frame.timestamp, time.time_ns() // 1_000_000)
+        made.publisher = origin
+    return made
 
 
 def encode_event(frame: Publish, origin: Origin) -> Draft:

@@ -4,7 +4,7 @@ Runs on the database's thread. Offsets are numbered from the log's head, which t
 transaction has locked, so they have no holes however many processes append.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from storage import events
 from storage.database import Transaction
 from storage.records import EventRow, KnownEvent
 
+from . import messages
 from .entry import Entry
 
 
@@ -53,11 +54,14 @@ _Key = tuple[str, str]
 _Verdict = Draft | KnownEvent | HubError | None
 
 
-async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appended:
-    """Number and store the drafts of a group, and make their frames.
+async def append(
+    tx: Transaction, batches: Sequence[Batch], now_ms: int, new_id: Callable[[], str]
+) -> Appended:
+    """Number and store the drafts of a group, and the messages that they bring; make their frames.
 
     Args:
         now_ms: commit time, milliseconds since 1970.
+        new_id: gives the ids of messages.
     """
     # The head is locked before the ids are looked up: whoever appends at the same time is through
     # by then, and what it has written is seen.
@@ -73,8 +77,10 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
     if stored < most:
         await events.withdraw(tx, most - stored)
         head -= most - stored
-    entries, rows = _number(new, head - stored, committed_ms)
+    entries, rows, noted = _number(new, head - stored, committed_ms)
     await events.insert_events(tx, rows)
+    if noted:
+        await messages.store(tx, noted, committed_ms, new_id)
     outcomes = [
         [_outcome(draft, None) for draft in batch.drafts]
         if judged is None
@@ -86,10 +92,12 @@ async def append(tx: Transaction, batches: Sequence[Batch], now_ms: int) -> Appe
 
 def _number(
     drafts: list[Draft], offset: int, committed_ms: int
-) -> tuple[list[Entry], list[EventRow]]:
-    """Give new events the offsets after `offset`, and make their entries and rows."""
+) -> tuple[list[Entry], list[EventRow], list[Draft]]:
+    """Give new events the offsets after `offset`, and make their entries and rows; those that say
+    something of a message are the third."""
     entries: list[Entry] = []
     rows: list[EventRow] = []
+    noted: list[Draft] = []
     for draft in drafts:
         merchant_id, type_, subject = draft.merchant_id, draft.type, draft.subject
         if draft.volatile:
@@ -100,7 +108,9 @@ def _number(
         payload = draft.payload(offset)
         rows.append((offset, merchant_id, draft.id, type_, subject, committed_ms, payload.decode()))
         entries.append(Entry(offset, merchant_id, type_, subject, text_frame(payload)))
-    return entries, rows
+        if draft.note is not None:
+            noted.append(draft)
+    return entries, rows, noted
 
 
 def _new_ones(batch: Batch, verdicts: list[_Verdict]) -> list[Draft]:

@@ -1,9 +1,9 @@
 """EventLog: everything that happens, in one durable order.
 
-What arrives while one group is being written is the next group; it closes at 512 events or
-256 KiB. One group is one transaction: rows, events and offsets together. After its commit, in this
-order: the ring, the fan-out, the answers. Nobody sees an event before it is durable, and an
-answer means that it is.
+What arrives while one group is being written is the next group; it closes at 512 events, 64
+messages or 256 KiB. One group is one transaction: rows, events and offsets together. After its
+commit, in this order: the ring, the fan-out, the answers. Nobody sees an event before it is
+durable, and an answer means that it is.
 
 Other processes may append to the same database. The ring takes only the offset that follows its
 end, so what others have written before a group of ours is read first; what they write while this
@@ -201,7 +201,7 @@ class EventLog:
                     except Exception as error:  # its own caller gets it, the group goes on
                         results.append(_Raised(error))
                         batches.append(Batch((), False))
-            appended = await append(tx, batches, now_ms)
+            appended = await append(tx, batches, now_ms, self._ids)
             if appended.epoch != self.epoch or appended.head < known:
                 raise SchemaError(_REPLACED)
             return _Written(appended, results)

@@ -11,13 +11,14 @@ let ids = 0;
  * @param {string} options.title
  * @param {(Node | string)[]} options.body
  * @param {string} options.submit what the button says
+ * @param {string} [options.keep] what the other button says, which changes nothing
  * @param {any} [options.icon] of the button
  * @param {boolean} [options.danger] whether it destroys something
  * @param {boolean} [options.wide]
  * @param {(form: Form) => Promise<void> | void} options.run carries it out; the dialog stays open
  *   where it throws a `HubError`, which is shown in the form, and closes otherwise
  */
-export function formDialog({ title, body, submit, icon: sign, danger, wide, run }) {
+export function formDialog({ title, body, submit, keep, icon: sign, danger, wide, run }) {
   ids += 1;
   const id = `dialog-${ids}`;
   const form = new Form();
@@ -32,7 +33,7 @@ export function formDialog({ title, body, submit, icon: sign, danger, wide, run 
   const cancel = h('button', {
     type: 'button',
     class: 'button',
-    text: 'Cancel',
+    text: keep ?? 'Cancel',
     // The harmless answer is the one at hand.
     autofocus: Boolean(danger),
     onclick: () => element.close(),
@@ -94,9 +95,10 @@ export function formDialog({ title, body, submit, icon: sign, danger, wide, run 
  * @template T
  * @param {object} options
  * @param {string} options.submit what the button says
+ * @param {string} [options.keep] what the other one says
  * @param {(subject: T) => Promise<void>} options.run
  */
-export function questionDialog({ submit, run }) {
+export function questionDialog({ submit, keep, run }) {
   const text = h('div', { class: 'dialog-text' });
   /** @type {T} */
   let subject;
@@ -104,6 +106,7 @@ export function questionDialog({ submit, run }) {
     title: '',
     body: [text],
     submit,
+    keep,
     danger: true,
     run: () => run(subject),
   });

@@ -5,6 +5,7 @@
 import './empty-state.js';
 import { faceOf } from '../state/collection.js';
 import { h } from './dom.js';
+import { sentence } from './fields.js';
 
 /** Rows that are on their way are hinted at, not counted. */
 const BONES = 6;
@@ -45,7 +46,7 @@ export class ListState extends HTMLElement {
     else if (face === 'failed') {
       this.#empty.show({
         title: `The ${what} could not be read`,
-        text: state.problem,
+        text: sentence(state.problem),
         action: retry ? { label: 'Try again', run: retry } : null,
       });
     }

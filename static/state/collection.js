@@ -20,12 +20,14 @@ import { Rows } from './rows.js';
 import { Store } from './store.js';
 
 const PAGE = 50;
-/** The most that the hub gives at once. */
-const MOST = 1_000;
+/** The most that the hub gives at once of most lists. */
+const MOST = 200;
 /** Between two rounds of reading, however many events come, ms. The first is not waited for. */
 const PACE_MS = 250;
 /** So many rows are read one by one; if more have changed, their pages are. */
 const FEW = 8;
+/** Between two readings of all pages for what has changed, ms. */
+const PAGES_PACE_MS = 1_000;
 /** Of them at once. */
 const AT_ONCE = 4;
 /** A page that is left open for days keeps no more rows than this beyond those asked for. */
@@ -72,6 +74,7 @@ export class Collection {
   #rounds = 0;
   #timer = null;
   #lastRound = -Infinity;
+  #lastReload = -Infinity;
   /** @type {(() => void)[]} */
   #ends = [];
   /** @type {(row: Row) => boolean} */
@@ -248,7 +251,7 @@ export class Collection {
     const question = this.#question;
     this.#clock.clearTimeout(this.#timer);
     this.#timer = null;
-    this.#lastRound = this.#clock.now();
+    this.#lastRound = this.#lastReload = this.#clock.now();
     let wait = null;
     try {
       const parts = [...this.#parts.values()];
@@ -342,18 +345,23 @@ export class Collection {
     this.#schedule(() => this.#round());
   }
 
-  #schedule(work) {
+  #schedule(work, wait = this.#lastRound + PACE_MS - this.#clock.now()) {
     if (this.#timer !== null) return;
-    const wait = Math.max(0, this.#lastRound + PACE_MS - this.#clock.now());
-    this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = null;
-      work();
-    }, wait);
+    this.#timer = this.#clock.setTimeout(
+      () => {
+        this.#timer = null;
+        work();
+      },
+      Math.max(0, wait),
+    );
   }
 
   async #round() {
     if (!this.#open || !REACHABLE.has(this.#hub.status.state)) return;
-    if (this.#rows.dirty > FEW || this.#rows.size > this.#asked + SPARE) return this.reload();
+    if (this.#rows.dirty > FEW || this.#rows.size > this.#asked + SPARE) {
+      const wait = this.#lastReload + PAGES_PACE_MS - this.#clock.now();
+      return wait > 0 ? this.#schedule(() => this.#round(), wait) : this.reload();
+    }
     this.#lastRound = this.#clock.now();
     const ids = this.#rows.take();
     this.#rounds += 1;

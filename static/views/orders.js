@@ -65,6 +65,7 @@ export function ordersView(context) {
   const fresh = newOrderDialog(context, (order) => orders.put(order));
   const cancel = questionDialog({
     submit: 'Cancel the order',
+    keep: 'Keep it',
     run: async ({ id }) => carry(id, 'cancelled'),
   });
   const drawer = orderDrawer(context, {

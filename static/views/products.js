@@ -17,7 +17,8 @@ import { productDrawer } from './product-detail.js';
 import { productDialog } from './product-form.js';
 
 const TICK_MS = 1_000;
-const PAGE = 200;
+/** Shops rarely sell more: what is shown is sorted by name, and stands still as more is read. */
+const PAGE = 600;
 
 /**
  * @param {import('./shell.js').Context} context

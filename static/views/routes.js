@@ -4,6 +4,7 @@
  */
 import { may } from '../state/permissions.js';
 import { auditView } from './audit.js';
+import { conversationsView } from './conversations.js';
 import { healthView } from './health.js';
 import { mediaView } from './media.js';
 import { ordersView } from './orders.js';
@@ -47,6 +48,14 @@ const ROUTES = {
     needs: 'media.list',
     live: true,
     open: mediaView,
+  },
+  '/conversations': {
+    title: 'Conversations',
+    icon: 'conversations',
+    group: 'Shop',
+    needs: 'conversations.list',
+    live: true,
+    open: conversationsView,
   },
   '/sessions': {
     title: 'Sessions',

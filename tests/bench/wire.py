@@ -27,6 +27,13 @@ HUB_EVENT_WITH_ID = (
     b'{"type":"custom_bench","id":"%08x-%04x-7%03x-8000-%012x","data":',
     b"}",
 )
+MESSAGE = (
+    b'{"type":"message_received","data":{"messageId":"%08x-%04x-7%03x-8000-%012x",'
+    b'"fromPhone":"2637700%04d@s.whatsapp.net","timestamp":1795341000,'
+    b'"text":"Good morning, is the chocolate cake for ten still there?","more":',
+    b"}}",
+)
+PHONES = 1000
 
 
 def handshake(port: int, path: str, headers: Mapping[str, str] | None = None) -> bytes:
@@ -89,3 +96,15 @@ class Events:
 
     def frame(self, stamp: int, number: int) -> bytes:
         return self._opening + apply_mask(self.payload(stamp, number), self._mask)
+
+
+class Messages(Events):
+    """Messages of a thousand customers, each with an id of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(MESSAGE, 130, ids=True)
+
+    def payload(self, stamp: int, number: int) -> bytes:
+        ms = stamp // 1_000_000
+        id_ = (ms >> 16, ms & 0xFFFF, number & 0xFFF, number >> 12)
+        return self._template % (*id_, number % PHONES, stamp)

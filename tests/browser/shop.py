@@ -63,7 +63,7 @@ class Shop:
         )  # fmt: skip
         await self.product("Honey", stock=0, is_active=False)
         await self.product("W" * 120, price=2**40, category="C" * 60)
-        ways = ([], ["confirmed"], ["confirmed", "preparing"], ["cancelled"],
+        ways: tuple[list[str], ...] = ([], ["confirmed"], ["confirmed", "preparing"], ["cancelled"],
                 ["confirmed", "preparing", "dispatched"],
                 ["confirmed", "preparing", "dispatched", "delivered"])  # fmt: skip
         made = []

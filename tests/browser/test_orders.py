@@ -144,7 +144,7 @@ async def test_cancelling_is_asked_first_and_gives_the_goods_back(
     await board.drag(order, "cancelled")
     question = page.get_by_role("dialog", name="Cancel order")
     await expect(question).to_contain_text("goes back to the stock")
-    await question.get_by_role("button", name="Cancel", exact=True).click()
+    await question.get_by_role("button", name="Keep it").click()
     await board.stands(order, "pending")
     await board.drag(order, "cancelled")
     await question.get_by_role("button", name="Cancel the order").click()

@@ -14,7 +14,7 @@ from hub.commands.command import Command
 from hub.commands.table import COMMANDS
 from hub.settings import Settings
 from hub.tokens import Role
-from storage import deliveries, orders, products, templates, webhooks
+from storage import deliveries, messages, orders, products, templates, webhooks
 from storage.database import Database, Transaction
 from storage.scope import HUB
 from tests.gateway.local_hub import LocalHub, prepared, running
@@ -29,6 +29,8 @@ Body = dict[str, Any]
 LETTERS: dict[str, Role] = {"a": "admin", "m": "merchant", "v": "viewer", "b": "bot"}
 ACTORS = ("admin", "narrowed", "merchant", "viewer", "bot")
 """Of the first merchant; `narrowed` is an admin's connection that works for it alone."""
+
+PHONE = "263771234567"
 
 
 class World:
@@ -57,11 +59,14 @@ class World:
         order = samples.order(status="cancelled" if kind == "cancelled_order" else "pending", **own)
         template = samples.template(name=f"t_{product.id[-12:]}_{product.id[14:18]}", **own)
         task = samples.task(order.id, driver_id="d", **own)
+        message = samples.message(phone=PHONE, **own)
         webhook = samples.webhook(**own)
 
         async def work(tx: Transaction) -> str:
             if kind == "product":
                 return (await products.insert(tx, product)).id
+            if kind == "message":
+                return (await messages.insert(tx, message)).id
             if kind == "template":
                 return (await templates.insert(tx, template, samples.new_id)).id
             if kind == "webhook":
@@ -167,11 +172,18 @@ async def an_order(world: World, merchant_id: str) -> Body:
     return {"customer_phone": "+263771234567", "items": [item]}
 
 
+async def a_conversation(world: World, merchant_id: str) -> Body:
+    await world.row("message", merchant_id)
+    return {"phone": PHONE}
+
+
 CONTENT = {"type": "text", "body": "Hello"}
 BETWEEN: Body = {"from": 1, "to": 1}
 HOOK = {"url": "https://shop.example/hook", "event_types": ["order_*"]}
 TABLE: dict[str, Row] = {
     "audit.list": Row("am", said()),
+    "conversations.get": Row("amvb", a_conversation),
+    "conversations.list": Row("amvb", said()),
     "delivery_tasks.create": Row("amb", of("order", "order_id")),
     "delivery_tasks.delete": Row("am", of("task")),
     "delivery_tasks.get": Row("amvb", of("task")),
@@ -186,6 +198,8 @@ TABLE: dict[str, Row] = {
     "merchants.get": Row("amvb", of("merchant")),
     "merchants.list": Row("amvb", said()),
     "merchants.update": Row("am", of("merchant", name="renamed")),
+    "messages.get": Row("amvb", of("message")),
+    "messages.list": Row("amvb", said()),
     "orders.create": Row("amb", an_order),
     "orders.delete": Row("am", of("cancelled_order")),
     "orders.get": Row("amvb", of("order")),

@@ -14,7 +14,7 @@ import pytest
 from tests.support.crowd import Bot, Dashboard, LogCheck, stored_log
 from tests.support.hub_process import HubFailedError, HubProcess
 from tests.support.postgres import PostgresServer
-from tests.support.rest import merchant_of, new_key, new_merchant, pages
+from tests.support.rest import call, merchant_of, new_key, new_merchant, pages
 
 ROUNDS = int(os.environ.get("HUB_TEST_CRASH_ROUNDS", "12"))
 SEED = int(os.environ.get("HUB_TEST_SEED", random.SystemRandom().randrange(2**32)))
@@ -153,12 +153,32 @@ async def all_is_well(
         await asyncio.gather(*publishing)
     await check.settled(dashboards, deadline=30)
     at = 0
+    told: set[tuple[str, str]] = set()
     async for page in pages(hub, hub.admin_key, limit=1000):
         stored = stored_log(hub, after=at, upto=at + len(page))
         assert page == [json.loads(event.frame) for event in stored]
         at += len(page)
+        told.update(
+            (event["merchant_id"], event["data"]["messageId"])
+            for event in page
+            if event["type"] == "message_sent"
+        )
     assert at >= len(check.log)
+    assert sorted(await messages(hub)) == sorted(told), "each with its event"
     print(f"{len(check.log)} events, {sum(bot.duplicates for bot in bots)} were sent again")
+
+
+async def messages(hub: HubProcess) -> list[tuple[str, str]]:
+    """Every stored message: whose it is, and its provider's id."""
+    found: list[tuple[str, str]] = []
+    query: dict[str, object] = {"limit": 1000}
+    while True:
+        answer = await call(hub, "GET", "/api/messages", key=hub.admin_key, query=query)
+        page = answer.json()
+        found += [(each["merchant_id"], each["provider_id"]) for each in page["messages"]]
+        if page["next"] is None:
+            return found
+        query["after"] = page["next"]
 
 
 async def kill_while_starting(hub: HubProcess, after: float) -> None:

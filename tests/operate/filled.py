@@ -136,6 +136,9 @@ def _rows(merchant: str) -> dict[str, list[dict[str, Value]]]:
             {"id": _id(9), "direction": "inbound", "phone": "+1", "status": "received",
              "text": "line\nline", "payload": '"a string"', **of, **stamps}
         ],
+        "conversations": [
+            {"phone": "+1", "last_message_id": _id(9), "messages": 1, **of}
+        ],
         "webhooks": [
             {"id": _id(10), "event_types": '["order_*"]', "url": "https://example.com/h",
              "secret": "whsec_x", "last_triggered_at": LATER, **of, **stamps}

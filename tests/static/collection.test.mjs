@@ -209,6 +209,8 @@ test('many rows are not read one by one', async () => {
   const { hub, clock, list } = await opened(30, { page: 30 });
   for (let n = 1; n <= 20; n += 1) hub.change(n, { status: 'confirmed' });
   await pass(clock, 250);
+  assert.equal(hub.count('orders.list'), 1);
+  await pass(clock, 750);
   assert.equal(hub.count('orders.get'), 0);
   assert.equal(hub.count('orders.list'), 2);
   assert.equal(list.store.value.rows.filter(({ status }) => status === 'confirmed').length, 20);

@@ -55,17 +55,21 @@ class Explaining:
         await self._inner.insert(table, columns, rows)
 
     async def fetch_wanted(
-        self, columns: Sequence[str], rows: Sequence[Sequence[str]], sql: str
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str | None]],
+        sql: str,
+        params: Sequence[Value] = (),
     ) -> list[Row]:
-        params: list[Any]
+        values: list[Any]
         if self._engine == "sqlite":
             whole = _wanted(tuple(columns), sql, len(rows))
-            params = [text for row in rows for text in row]
+            values = [text for row in rows for text in row]
         else:
             whole = wanted_unnested(tuple(columns), sql)
-            params = [list(column) for column in zip(*rows, strict=True)]
-        await self._explain(whole, params)
-        return await self._inner.fetch_wanted(columns, rows, sql)
+            values = [list(column) for column in zip(*rows, strict=True)]
+        await self._explain(whole, [*values, *params])
+        return await self._inner.fetch_wanted(columns, rows, sql, params)
 
     @asynccontextmanager
     async def savepoint(self, scope: Scope | None = None) -> AsyncIterator[None]:

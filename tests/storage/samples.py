@@ -38,6 +38,7 @@ from storage.merchant_records import (
     Webhook,
     WebhookLog,
 )
+from storage.messages import NewMessage
 from storage.scope import HUB, Scope
 
 T = TypeVar("T")
@@ -126,6 +127,17 @@ def task(order_id: str, **changes: Any) -> DeliveryTask:
 def message(**changes: Any) -> Message:
     given = {"direction": "inbound", "phone": "+4917000", "text": "hi", "status": "received"}
     return Message(**_common(given | changes))
+
+
+def new_message(**changes: Any) -> NewMessage:
+    """A message as an event brings it."""
+    id_ = new_id()
+    given = {
+        "id": id_, "merchant_id": "m1", "direction": "inbound", "phone": "+4917000", "chat": None,
+        "text": "hi", "type": "text", "template_id": None, "provider_id": f"p-{id_}",
+        "status": "received", "error": None, "event_id": id_, "created_at": NOW, "updated_at": NOW,
+    }  # fmt: skip
+    return NewMessage(**(given | changes))
 
 
 def webhook(**changes: Any) -> Webhook:

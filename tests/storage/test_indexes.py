@@ -18,6 +18,7 @@ import storage
 from storage import audit, events, instances, keys
 from storage.database import Database, Engine, Transaction
 from storage.errors import Conflict, NotFound, Stale
+from storage.messages import Step
 from storage.records import ApiKey, Merchant
 from storage.scope import HUB, Scope
 from tests.storage import samples
@@ -127,6 +128,12 @@ CALLS: dict[str, dict[str, list[Call]]] = {
             ),
         ],
     },
+    "conversations": {
+        "get": [Call(ONE, lambda made: ("+4917000",))],
+        "grow": [Call(ANY, lambda made: ([("m1", "+4917000", NO_ID, 2), ("m1", "+1", NO_ID, 1)],))],
+        "page": _each(ONE, lambda made: ("", 10), lambda made: (NO_ID, 10)),
+        "shrink": [Call(ANY, lambda made: ("m1", "+4917000"))],
+    },
     "deliveries": {
         **_kept("task"),
         "page": _paged(order_id=NO_ID, driver_id="d1", status="pending"),
@@ -207,8 +214,11 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     },
     "messages": {
         **_kept("message"),
+        "advance": [Call(ONE, lambda made: ([Step("m1", made.message.id, "read", None)], NOW))],
         "by_provider_id": [Call(ONE, lambda made: ("p1",))],
-        "page": _paged(phone="+4917000", status="received"),
+        "insert_many": [Call(ONE, lambda made: ([samples.new_message()],))],
+        "page": _paged(phone="+4917000", status="received", direction="inbound"),
+        "states": [Call(ANY, lambda made: ([("m1", "p1"), ("m1", "p2")],))],
     },
     "orders": {
         **_kept("order"),

@@ -13,6 +13,7 @@ from hub.stream.append import Appended, Batch, append
 from storage import events
 from storage.database import Database, Transaction
 from storage.scope import HUB
+from tests.storage.samples import new_id
 from tests.storage.support import emptied
 from tests.stream.support import draft, shown, stored, unframed
 
@@ -165,7 +166,7 @@ async def appended_to(database: Database, group: Sequence[tuple[list[Spec], bool
         )
         for specs, atomic in group
     ]
-    return await database.write(lambda tx: append(tx, drafts, 1000), HUB)
+    return await database.write(lambda tx: append(tx, drafts, 1000, new_id), HUB)
 
 
 async def test_an_atomic_refusal_frees_its_ids_for_the_same_group(database: Database) -> None:

@@ -44,6 +44,18 @@ def test_what_a_connection_has_waiting_is_taken_out_and_the_rest_keeps_its_order
     assert (lanes.events, lanes.bytes) == (0, 0)
 
 
+def test_messages_fill_a_group_sooner() -> None:
+    lanes = Lanes()
+    data = {"messageId": "w", "fromPhone": "1", "text": "", "timestamp": 1}
+    message = draft(type_="message_received", data=data)
+    for _ in range(100):
+        lanes.push(waiting(("m", "k"), [message]))
+    assert lanes.events == 800
+    assert [len(lanes.take_group()) for _ in range(2)] == [64, 36]
+    lanes.push(waiting(("m", "k"), [message, draft()]))
+    assert lanes.events == 9
+
+
 LANE = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"))
 
 

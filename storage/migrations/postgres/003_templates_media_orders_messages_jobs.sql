@@ -242,6 +242,18 @@ CREATE TABLE messages (
 CREATE INDEX messages_id ON messages (id);
 CREATE INDEX messages_phone ON messages (merchant_id, phone, id);
 CREATE INDEX messages_status ON messages (merchant_id, status, id);
+CREATE INDEX messages_direction ON messages (merchant_id, direction, id);
+
+-- Whom a merchant writes with: one row for each number in messages, kept by whoever adds a message.
+CREATE TABLE conversations (
+    merchant_id TEXT COLLATE "C" NOT NULL, -- whose row
+    phone TEXT COLLATE "C" NOT NULL CHECK (char_length(phone) BETWEEN 1 AND 32), -- the customer's number
+    last_message_id TEXT COLLATE "C" NOT NULL CHECK (char_length(last_message_id) = 36), -- the message with the greatest id
+    messages BIGINT NOT NULL CHECK (messages >= 1), -- how many there are
+    PRIMARY KEY (merchant_id, phone),
+    FOREIGN KEY (merchant_id) REFERENCES merchants (id)
+);
+CREATE INDEX conversations_last ON conversations (merchant_id, last_message_id);
 
 -- Where a merchant wants to hear of events.
 CREATE TABLE webhooks (
@@ -412,6 +424,13 @@ CREATE POLICY messages_every ON messages TO hub_app, CURRENT_USER
 CREATE POLICY messages_own ON messages TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON messages TO hub_app, hub_tenant;
+ALTER TABLE conversations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE conversations FORCE ROW LEVEL SECURITY;
+CREATE POLICY conversations_every ON conversations TO hub_app, CURRENT_USER
+    USING ((SELECT hub_merchant()) = '*') WITH CHECK ((SELECT hub_merchant()) = '*');
+CREATE POLICY conversations_own ON conversations TO hub_tenant
+    USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON conversations TO hub_app, hub_tenant;
 ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE webhooks FORCE ROW LEVEL SECURITY;
 CREATE POLICY webhooks_every ON webhooks TO hub_app, CURRENT_USER
@@ -483,11 +502,14 @@ CREATE TRIGGER delivery_tasks_version BEFORE UPDATE ON delivery_tasks FOR EACH R
     WHEN (NEW.version IS DISTINCT FROM OLD.version + 1 AND (NEW.*) IS DISTINCT FROM (OLD.*))
     EXECUTE FUNCTION refuse_row('version: a change of delivery_tasks adds one to it');
 CREATE TRIGGER messages_pinned BEFORE UPDATE ON messages FOR EACH ROW
-    WHEN ((NEW.id, NEW.merchant_id, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.merchant_id, OLD.created_at))
-    EXECUTE FUNCTION refuse_row('pinned: id, merchant_id, created_at of messages never change');
+    WHEN ((NEW.id, NEW.merchant_id, NEW.phone, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.merchant_id, OLD.phone, OLD.created_at))
+    EXECUTE FUNCTION refuse_row('pinned: id, merchant_id, phone, created_at of messages never change');
 CREATE TRIGGER messages_version BEFORE UPDATE ON messages FOR EACH ROW
     WHEN (NEW.version IS DISTINCT FROM OLD.version + 1 AND (NEW.*) IS DISTINCT FROM (OLD.*))
     EXECUTE FUNCTION refuse_row('version: a change of messages adds one to it');
+CREATE TRIGGER conversations_pinned BEFORE UPDATE ON conversations FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.phone) IS DISTINCT FROM (OLD.merchant_id, OLD.phone))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, phone of conversations never change');
 CREATE TRIGGER webhooks_pinned BEFORE UPDATE ON webhooks FOR EACH ROW
     WHEN ((NEW.id, NEW.merchant_id, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.merchant_id, OLD.created_at))
     EXECUTE FUNCTION refuse_row('pinned: id, merchant_id, created_at of webhooks never change');

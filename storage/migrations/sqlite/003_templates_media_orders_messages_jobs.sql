@@ -242,6 +242,18 @@ CREATE TABLE messages (
 CREATE INDEX messages_id ON messages (id);
 CREATE INDEX messages_phone ON messages (merchant_id, phone, id);
 CREATE INDEX messages_status ON messages (merchant_id, status, id);
+CREATE INDEX messages_direction ON messages (merchant_id, direction, id);
+
+-- Whom a merchant writes with: one row for each number in messages, kept by whoever adds a message.
+CREATE TABLE conversations (
+    merchant_id TEXT NOT NULL, -- whose row
+    phone TEXT NOT NULL CHECK (length(phone) BETWEEN 1 AND 32 AND instr(phone, char(0)) = 0), -- the customer's number
+    last_message_id TEXT NOT NULL CHECK (length(last_message_id) = 36), -- the message with the greatest id
+    messages INTEGER NOT NULL CHECK (messages >= 1), -- how many there are
+    PRIMARY KEY (merchant_id, phone),
+    FOREIGN KEY (merchant_id) REFERENCES merchants (id)
+) STRICT;
+CREATE INDEX conversations_last ON conversations (merchant_id, last_message_id);
 
 -- Where a merchant wants to hear of events.
 CREATE TABLE webhooks (
@@ -487,6 +499,21 @@ WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*')
 BEGIN
     SELECT RAISE(ABORT, 'sealed: messages of a merchant that is not bound');
 END;
+CREATE TRIGGER conversations_sealed_insert BEFORE INSERT ON conversations
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (NEW.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: conversations of a merchant that is not bound');
+END;
+CREATE TRIGGER conversations_sealed_update BEFORE UPDATE ON conversations
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: conversations of a merchant that is not bound');
+END;
+CREATE TRIGGER conversations_sealed_delete BEFORE DELETE ON conversations
+WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
+BEGIN
+    SELECT RAISE(ABORT, 'sealed: conversations of a merchant that is not bound');
+END;
 CREATE TRIGGER webhooks_sealed_insert BEFORE INSERT ON webhooks
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (NEW.merchant_id, '*'))
 BEGIN
@@ -723,9 +750,10 @@ END;
 CREATE TRIGGER messages_pinned BEFORE UPDATE ON messages
 WHEN NEW.id IS NOT OLD.id
         OR NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.phone IS NOT OLD.phone
         OR NEW.created_at IS NOT OLD.created_at
 BEGIN
-    SELECT RAISE(ABORT, 'pinned: id, merchant_id, created_at of messages never change');
+    SELECT RAISE(ABORT, 'pinned: id, merchant_id, phone, created_at of messages never change');
 END;
 CREATE TRIGGER messages_version BEFORE UPDATE ON messages
 WHEN NEW.version IS NOT OLD.version + 1
@@ -747,6 +775,12 @@ WHEN NEW.version IS NOT OLD.version + 1
         OR NEW.updated_at IS NOT OLD.updated_at)
 BEGIN
     SELECT RAISE(ABORT, 'version: a change of messages adds one to it');
+END;
+CREATE TRIGGER conversations_pinned BEFORE UPDATE ON conversations
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.phone IS NOT OLD.phone
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, phone of conversations never change');
 END;
 CREATE TRIGGER webhooks_pinned BEFORE UPDATE ON webhooks
 WHEN NEW.id IS NOT OLD.id

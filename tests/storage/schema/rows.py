@@ -55,6 +55,10 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
             **key, "direction": "outbound", "phone": "+263771", "status": "queued",
             "payload": '{"text":"hi"}', "provider_id": f"wamid.{number}", **_TIMES,
         },
+        "conversations": {
+            "merchant_id": merchant, "phone": f"+26377{number}", "last_message_id": uid(number),
+            "messages": 1,
+        },
         "webhooks": {
             **key, "event_types": '["order_*"]', "url": "https://example.com/hook",
             "secret": "whsec_hidden", **_TIMES,
@@ -76,7 +80,7 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
 TENANT = (
     "api_keys", "browser_sessions", "message_templates", "template_versions", "media_files",
     "products", "product_media", "orders", "payments", "delivery_tasks", "messages",
-    "webhooks", "webhook_logs", "jobs", "idempotency_keys",
+    "conversations", "webhooks", "webhook_logs", "jobs", "idempotency_keys",
 )  # fmt: skip
 AUDITED = {
     "merchants": "merchant", "api_keys": "key", "message_templates": "template",

@@ -68,6 +68,7 @@ async def _life(side: Side) -> list[tuple[Any, ...]]:
         "media_files",
         "message_templates",
         "messages",
+        "conversations",
         "jobs",
         "idempotency_keys",
         "browser_sessions",

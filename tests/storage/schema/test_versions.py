@@ -59,6 +59,9 @@ async def test_id_merchant_and_beginning_never_change(side: Side, table: str) ->
 @pytest.mark.parametrize(
     ("table", "change"),
     [
+        ("conversations", "merchant_id = 'm2'"),
+        ("conversations", "phone = phone || '1'"),
+        ("messages", "phone = phone || '1', version = version + 1"),
         ("template_versions", "body = 'B'"),
         ("payments", "amount = 1"),
         ("idempotency_keys", "request_hash = key"),
