@@ -1,5 +1,5 @@
 /**
- * What each role may do, as far as a screen has to know: to offer a person what the hub would
+ * What each role may do, as far as the screens ask for it: to offer a person what the hub would
  * refuse helps nobody. The hub decides; this only hides.
  */
 
@@ -11,7 +11,7 @@ const EVERYBODY = new Set(['admin', 'merchant', 'viewer', 'bot']);
 /** What bots change too, as long as it does not remove anything. */
 const SOLD = new Set(['orders', 'delivery_tasks', 'media']);
 const READING = new Set(['list', 'get', 'search', 'timeline', 'payments', 'media', 'versions']);
-READING.add('version').add('diff').add('preview');
+READING.add('version').add('diff').add('preview').add('show');
 /** What only operators see. */
 const INSIDE = new Set(['sessions', 'audit', 'keys', 'webhooks']);
 
@@ -24,6 +24,7 @@ export function may(role, method) {
   const [plural, verb] = method.split('.');
   if (INSIDE.has(plural)) return OPERATORS.has(role);
   if (READING.has(verb)) return EVERYBODY.has(role);
+  if (method === 'merchants.create') return role === 'admin';
   const sold = SOLD.has(plural) && verb !== 'delete';
   return (sold ? SELLERS : OPERATORS).has(role);
 }

@@ -135,9 +135,8 @@ export function productDrawer(context, { close, edit, activate, remove, changed 
 }
 
 async function readProduct(hub, id) {
-  const [{ product }, { media }] = await Promise.all([
-    hub.call('products.get', { id }),
-    hub.call('products.media', { id }),
-  ]);
+  // One after the other: the pictures are of that version at least.
+  const { product } = await hub.call('products.get', { id });
+  const { media } = await hub.call('products.media', { id });
   return { product, media };
 }

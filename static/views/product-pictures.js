@@ -126,6 +126,8 @@ export function productPictures(context, changed) {
      * @param {import('../state/products.js').Picture[]} all
      */
     show(now, all) {
+      // What was read before a command was answered is older than its answer.
+      if (product?.id === now.id && product.version > now.version) return;
       const same = JSON.stringify(all) === JSON.stringify(pictures) && product?.id === now.id;
       product = now;
       pictures = all;
