@@ -137,7 +137,7 @@ class Probes:
     def __init__(self, settings: Settings, event_log: EventLog, tasks: asyncio.TaskGroup) -> None:
         self.disk_free: int | None = None
         self._log = event_log
-        self._places = {settings.data_dir.absolute()}
+        self._places = {settings.data_dir.absolute(), settings.media_folder.absolute()}
         file = sqlite_path(settings.effective_database_url)
         if file is not None:  # a server's disk is not seen from here
             self._places.add(file.parent.absolute())

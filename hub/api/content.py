@@ -20,6 +20,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hub.commands import media as commands
+from hub.commands.invoke import parse
+from hub.commands.params import ById
 from hub.media.folder import MediaFolder
 from hub.protocol.errors import Forbidden, HubError, NotFound
 from storage import errors, media
@@ -64,7 +66,7 @@ async def serve(request: Request) -> Response:
 async def _file(request: Request) -> tuple[MediaFile, int | None]:
     """The row of the picture, and when the address stops working, seconds, where it is signed."""
     services = services_of(request)
-    id_ = request.path_params["id"]
+    id_: str = parse(request.path_params, ById).id
     said = query_of(request, Signature)
     if said.exp is None and said.sig is None:
         scope = (await principal_of(request)).scope()

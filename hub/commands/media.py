@@ -286,7 +286,7 @@ def path_of(id_: str) -> str:
 
 def blob_of(file: MediaFile) -> Blob:
     """The file of a row."""
-    return Blob(file.merchant_id, file.file_name)
+    return Blob(file.merchant_id, f"{file.hash}.{ENDINGS[file.mime_type]}")
 
 
 async def _views(tx: Transaction, files: list[MediaFile]) -> list[MediaView]:
@@ -302,10 +302,12 @@ def _view(file: MediaFile, used_by: int) -> MediaView:
 
 def _signed(call: Invocation, view: MediaView) -> MediaView:
     """The view with addresses that open it; they are made for each answer and never stored."""
-    if view.url is None:
-        return view
-    signer = call.services.media.signer
-    return structs.replace(view, url=signer.signed(view.url, ORIGINAL, call.now_ms / 1000))
+    return structs.replace(view, url=None if view.url is None else signed_url(call, view.id))
+
+
+def signed_url(call: Invocation, id_: str) -> str:
+    """An address that opens a picture without a key, for an hour at least."""
+    return call.services.media.signer.signed(path_of(id_), ORIGINAL, call.now_ms / 1000)
 
 
 COMMANDS = (

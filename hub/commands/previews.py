@@ -15,6 +15,7 @@ from storage.errors import NotFound
 from storage.merchant_records import MediaFile
 
 from .command import EVERYBODY, Command, Invocation, Result
+from .media import signed_url
 from .params import Word
 from .template_content import TemplateContent, content_of
 
@@ -112,7 +113,7 @@ def _source(call: Invocation, content: Content, file: MediaFile | None) -> Media
         return MediaSource(url=content.media.url, data_base64="")
     url = file.url
     if url is not None and url.startswith("/"):
-        url = (call.services.settings.public_url or "") + url
+        url = (call.services.settings.public_url or "") + signed_url(call, file.id)
     return MediaSource(
         url=url, data_base64="", mime_type=file.mime_type, file_name=file.original_name,
         size=file.size,

@@ -14,6 +14,7 @@ from storage.merchant_records import Product, ProductMedia
 from storage.product_media import ShownPicture
 
 from .command import EVERYBODY, OPERATORS, Command, Invocation, Result
+from .media import path_of, signed_url
 from .params import PAGE, Amount, ById, Currency, ListOf, Name, RowId, Text, Word, changed, next_of
 
 Category = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00]+$")]
@@ -121,7 +122,7 @@ async def pictures(call: Invocation, params: ById) -> Result:
         await products.get(tx, params.id)
         return await product_media.shown(tx, params.id)
 
-    return _pictures(await call.read(read))
+    return _signed(call, _pictures(await call.read(read)))
 
 
 # ── changing ─────────────────────────────────────────────────────────────────────────────────────
@@ -221,7 +222,7 @@ async def set_pictures(call: Invocation, params: PicturesOfProduct) -> Result:
         _record(call, scope, "product_updated", product, wanted)
         return {"product": product, **_pictures(await product_media.shown(tx, product.id))}
 
-    return await call.commit(work)
+    return _signed(call, await call.commit(work))
 
 
 def _as_wanted(pictures: Sequence[ProductMedia], wanted: list[str], primary: str | None) -> bool:
@@ -233,10 +234,16 @@ def _as_wanted(pictures: Sequence[ProductMedia], wanted: list[str], primary: str
 
 def _pictures(found: list[ShownPicture]) -> Result:
     shown = [
-        ProductPicture(**structs.asdict(picture), url=f"/api/media/{picture.media_id}/content")
+        ProductPicture(**structs.asdict(picture), url=path_of(picture.media_id))
         for picture in found
     ]
     return {"media": shown, "count": len(shown)}
+
+
+def _signed(call: Invocation, result: Result) -> Result:
+    """An answer with addresses that open its pictures; they are never stored with it."""
+    shown = [structs.replace(p, url=signed_url(call, p.media_id)) for p in result["media"]]
+    return {**result, "media": shown}
 
 
 # ── events ───────────────────────────────────────────────────────────────────────────────────────

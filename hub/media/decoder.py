@@ -29,8 +29,8 @@ PLUGINS = (JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
 FORMATS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 PIXELS = 40_000_000
-WEBP_PIXELS = 16_000_000
-"""libwebp's decoder and Pillow hold 16 bytes a pixel together: 256 MB."""
+WEBP_PIXELS = 15_000_000
+"""libwebp's decoder and Pillow hold 16 bytes a pixel together: 240 MB, and the file twice."""
 PROGRESSIVE_BYTES = PIXELS * 3 * 2
 """Three components of 40 megapixels, without subsampling."""
 SIDE = 30_000

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 
 from hub.addresses import is_loopback, network
+from hub.media.signing import KEY as MEDIA_KEY
 from hub.server import listen
 from hub.settings import Settings, masked_address
 from storage.connect import sqlite_path
@@ -42,6 +43,7 @@ def _findings(settings: Settings, unknown: list[str]) -> Iterator[Finding]:
         yield Finding("warn", f"{name} is not a setting of this version", "check its spelling")
     running = lock.running(settings.data_dir) if settings.data_dir.is_dir() else None
     yield from _data_dir(settings)
+    yield from _media(settings)
     yield from _keys(settings)
     yield from _database(settings)
     yield _port(settings, running)
@@ -73,8 +75,19 @@ def _data_dir(settings: Settings) -> Iterator[Finding]:
     )
 
 
+def _media(settings: Settings) -> Iterator[Finding]:
+    path = settings.media_folder
+    if not path.exists():
+        yield Finding("ok", f"media folder {path} will be made at the first start")
+    elif not path.is_dir() or not os.access(path, os.W_OK | os.X_OK):
+        advice = "check its owner and mode, or correct HUB_MEDIA_URL"
+        yield Finding("fail", f"media folder {path} cannot be written", advice)
+    else:
+        yield Finding("ok", f"media folder {path}, {shutil.disk_usage(path).free >> 20} MiB free")
+
+
 def _keys(settings: Settings) -> Iterator[Finding]:
-    for name in (ADMIN_KEY, BOT_KEY):
+    for name in (ADMIN_KEY, BOT_KEY, MEDIA_KEY):
         path = settings.data_dir / name
         if path.exists():
             mode = stat.S_IMODE(path.stat().st_mode)

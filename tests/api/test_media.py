@@ -161,6 +161,7 @@ async def test_a_signature_opens_nothing_else(world: World) -> None:
         check_problem(answer, 403, "forbidden")
         # A key does not mend it: an address is good by itself, or it is not.
         check_problem(await get(world, wrong, "merchant"), 403, "forbidden")
+    check_problem(await get(world, "/api/media/%00/content", "admin"), 422, "invalid_params")
     check_problem(await get(world, f"{path}?exp=soon&sig={signature}"), 422, "invalid_params")
     check_problem(await get(world, f"{path}?{query}&width=5"), 422, "invalid_params")
 

@@ -3,6 +3,7 @@
 A command that is not in `TABLE` fails a test, so that none comes without its place here.
 """
 
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
@@ -14,9 +15,10 @@ from hub.commands.command import Command
 from hub.commands.table import COMMANDS
 from hub.settings import Settings
 from hub.tokens import Role
-from storage import deliveries, messages, orders, products, templates, webhooks
+from storage import deliveries, media, messages, orders, products, templates, webhooks
 from storage.database import Database, Transaction
 from storage.scope import HUB
+from tests.api.pictures import fresh
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.storage import samples
 from tests.support.rest import call as rest
@@ -61,6 +63,7 @@ class World:
         task = samples.task(order.id, driver_id="d", **own)
         message = samples.message(phone=PHONE, **own)
         webhook = samples.webhook(**own)
+        file = samples.file(hash=product.id.replace("-", "") * 2, **own)
 
         async def work(tx: Transaction) -> str:
             if kind == "product":
@@ -69,6 +72,8 @@ class World:
                 return (await messages.insert(tx, message)).id
             if kind == "template":
                 return (await templates.insert(tx, template, samples.new_id)).id
+            if kind == "media":
+                return (await media.insert(tx, file)).id
             if kind == "webhook":
                 return (await webhooks.insert(tx, webhook)).id
             await orders.insert(tx, order)
@@ -180,6 +185,7 @@ async def a_conversation(world: World, merchant_id: str) -> Body:
 CONTENT = {"type": "text", "body": "Hello"}
 BETWEEN: Body = {"from": 1, "to": 1}
 HOOK = {"url": "https://shop.example/hook", "event_types": ["order_*"]}
+PICTURE = base64.b64encode(fresh()).decode()
 TABLE: dict[str, Row] = {
     "audit.list": Row("am", said()),
     "conversations.get": Row("amvb", a_conversation),
@@ -194,6 +200,10 @@ TABLE: dict[str, Row] = {
     "keys.create": Row("am", said(role="viewer", name="anna")),
     "keys.list": Row("am", said()),
     "keys.revoke": Row("am", of("key")),
+    "media.delete": Row("amb", of("media")),
+    "media.get": Row("amvb", of("media")),
+    "media.list": Row("amvb", said()),
+    "media.upload": Row("amb", said(file_data=PICTURE, file_name="a.png")),
     "merchants.create": Row("a", said(name="third"), narrowed="forbidden"),
     "merchants.get": Row("amvb", of("merchant")),
     "merchants.list": Row("amvb", said()),

@@ -191,8 +191,11 @@ def full_size(quality: int = 95) -> bytes:
 
 def full_webp() -> bytes:
     """A lossless WebP whose decoder needs all the memory that it may have."""
-    image = plain(size=(4000, 4000))
-    image.paste(noise(900, 900), (100, 100))
+    width, height = 4000, 3750
+    grey = Image.new("L", (width, height))
+    few = bytes(value % 5 for value in range(256))
+    green = random.Random(1).randbytes(width * height).translate(few)
+    image = Image.merge("RGB", (grey, Image.frombytes("L", (width, height), green), grey))
     picture = saved(image, "WEBP", lossless=True, quality=0, method=0)
     assert 4_000_000 < len(picture) <= LIMIT, len(picture)
     return picture

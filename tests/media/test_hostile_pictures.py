@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.media.making import full_size
 from tests.media.specimens import REFUSED, TAKEN, Refused, Taken
 from tests.support.hub_process import HubProcess
 from tests.support.rest import Answer, call, merchant_of, new_key
@@ -154,6 +155,14 @@ async def test_what_is_no_picture_is_refused_by_a_sentence(
     assert refused.says in problem["detail"]
     assert len(problem["detail"]) < 400
     assert sorted(door.files) == before
+    check_memory(door)
+
+
+async def test_many_large_pictures_at_once_in_json(door: Door) -> None:
+    """Four are decoded at a time; the others wait on the disk."""
+    pictures = [full_size() + b"%d" % number for number in range(12)]
+    answers = await asyncio.gather(*(upload(door, picture, "json") for picture in pictures))
+    assert [answer.status for answer in answers] == [201] * len(pictures)
     check_memory(door)
 
 
