@@ -112,10 +112,10 @@ export function renewAddresses(collection, clock = systemClock) {
     const first = Math.min(Infinity, ...rows.map(({ url }) => endOf(url)));
     if (first === end) return;
     end = first;
-    clock.clearTimeout(timer);
     schedule();
   });
   function schedule() {
+    clock.clearTimeout(timer);
     if (end === Infinity) return;
     const due = Math.max(end - MARGIN_MS, last + REST_MS);
     timer = clock.setTimeout(renew, Math.max(0, due - clock.now()));

@@ -109,7 +109,7 @@ export class Uploads {
     const job = this.#jobs.get(id);
     if (!job || !isOpen(this.#of(id))) return;
     this.#clock.clearTimeout(job.timer);
-    // What has already been stored, the list will show.
+    // Where it is too late, the answer says so.
     this.#change(id, { state: 'cancelled', problem: '' });
     job.abort?.();
     this.#next();
