@@ -42,6 +42,12 @@ class Shop:
         answer = await self.admin.request.patch(path, data=body)
         assert answer.status == 200, await answer.text()
 
+    async def show(self, product: Row, *media: Row) -> None:
+        """Have a product show pictures, in this order."""
+        wanted = {"media_ids": [each["id"] for each in media]}
+        answer = await self.admin.request.put(f"/api/products/{product['id']}/media", data=wanted)
+        assert answer.status == 200, await answer.text()
+
     async def get(self, path: str) -> Row:
         answer = await self.admin.request.get(path)
         assert answer.status == 200, await answer.text()
