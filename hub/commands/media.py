@@ -22,7 +22,7 @@ from storage.errors import NotFound
 from storage.merchant_records import MediaFile, MediaStatus
 
 from .command import EVERYBODY, SELLERS, Command, Invocation, Result
-from .params import After, ById, Limit, RowId, Word, next_of
+from .params import PAGE, After, ById, Limit, RowId, Word, next_of
 
 ORIGINAL = "content"
 """The variant of a picture as it was uploaded, in addresses."""
@@ -126,17 +126,18 @@ class MediaView(Struct):
 
 async def list_(call: Invocation, params: ListMedia) -> Result:
     """A page of pictures, by id, which is the order in which they came."""
+    limit = min(params.limit, PAGE)
 
     async def read(tx: Transaction) -> list[MediaView]:
         found = await media.page(
-            tx, params.after, params.limit, status=params.status, name=params.name,
+            tx, params.after, limit, status=params.status, name=params.name,
             newest_first=params.order == "newest",
         )  # fmt: skip
         return await _views(tx, found)
 
     views = await call.read(read)
     shown = [_signed(call, view) for view in views]
-    return {"media": shown, "count": len(shown), "next": next_of(shown, params.limit)}
+    return {"media": shown, "count": len(shown), "next": next_of(shown, limit)}
 
 
 async def get(call: Invocation, params: ById) -> Result:

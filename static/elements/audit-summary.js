@@ -10,6 +10,7 @@ export const KINDS = {
   merchant: 'merchant',
   message: 'message',
   order: 'order',
+  payment: 'payment',
   product: 'product',
   product_media: 'product picture',
   template: 'template',

@@ -156,6 +156,9 @@ class Asking:
         self._epoll.close()
         for line in self._lines.values():
             line.sock.close()
+        if self._live is not None:
+            for sock in (self._live.publisher.sock, *self._live.readers.values()):
+                sock.close()
 
     def run(self, per_second: float | None, seconds: float, warm: float = 1.0) -> Answers:
         """Ask for `warm` + `seconds`, of which the latter count, and wait for what is under way.

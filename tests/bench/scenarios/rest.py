@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 from urllib.parse import urlencode
 
 from hub.protocol.ids import Uuid7Source
@@ -17,10 +17,10 @@ from storage.database import Transaction
 from storage.merchant_records import Order, OrderItem, OrderStatus, Product
 from storage.scope import Scope
 from storage.sqlite import open_sqlite
-from tests.bench.asking import Answers, Asking, HttpLine, Live, Question, SocketLine
+from tests.bench.asking import Answers, Asking, HttpLine, Line, Live, Question, SocketLine
 from tests.bench.peers import connect
 from tests.bench.plan import Plan
-from tests.bench.report import Outcome, ms, percent, spread
+from tests.bench.report import Outcome, micro, ms, percent, spread
 from tests.bench.servers import READY, Hub
 from tests.bench.wire import masked
 
@@ -46,83 +46,95 @@ def run(plan: Plan) -> Outcome:
         hub.kill()
         shop = asyncio.run(_fill(hub.folder / "hub.db", merchant))
         hub.start()
-        opened = [
-            _open_loop(plan, hub, _over_http(hub, token, shop)) for _ in range(plan.rounds(3))
-        ]
+        asked = _over_http(hub, token, shop)
+        opened = [_open_loop(plan, hub, asked) for _ in range(plan.rounds(3))]
         rest, calls = [], []
         # In turns, so that whatever else the machine does disturbs both alike.
         for _ in range(plan.rounds(3)):
-            rest.append(_closed_loop(plan, hub, token, shop, sockets=False))
-            calls.append(_closed_loop(plan, hub, token, shop, sockets=True))
-    for answers, _ in opened:
-        _check(outcome, answers)
-    for answers in (*rest, *calls):
-        _check(outcome, answers)
+            rest.append(_closed_loop(plan, hub, asked, _http_lines(hub)))
+            calls.append(_closed_loop(plan, hub, _over_socket(shop), _socket_lines(hub)))
+    for one in (*opened, *rest, *calls):
+        if one.answers.refused:
+            first = one.answers.first_refusal[-300:]
+            outcome.faults.append(f"{one.answers.refused} requests were refused, as {first!r}")
     _report(outcome, opened, rest, calls)
     return outcome
 
 
 def _report(
-    outcome: Outcome,
-    opened: list[tuple[Answers, float]],
-    rest: list[Answers],
-    calls: list[Answers],
+    outcome: Outcome, opened: list[_Stretch], rest: list[_Stretch], calls: list[_Stretch]
 ) -> None:
-    found = [answers for answers, _ in opened]
+    found = [one.answers for one in opened]
     cells = [f"{PER_SECOND}/s, 80% reads"]
     for kind in ("read", "create"):
         cells += [spread([a.ms(kind, q) for a in found], ms) for q in (0.5, 0.95, 0.99)]
     cells.append(spread([a.live_ms(0.99) for a in found], ms))
-    cells.append(spread([cpu for _, cpu in opened], percent))
+    cells.append(spread([one.cpu_share for one in opened], percent))
     outcome.rows.append(tuple(cells))
-    share = [c.per_second / r.per_second for c, r in zip(calls, rest, strict=True)]
+    rates = [[one.answers.per_second for one in found] for found in (rest, calls)]
+    costs = [[one.us_per_request for one in found] for found in (rest, calls)]
     outcome.notes.append(
-        f"A request's time begins when it is due. As fast as it goes, one under way on each of "
-        f"{LINES} connections: REST {spread([a.per_second for a in rest])} requests/s, "
-        f"the socket {spread([a.per_second for a in calls])} calls/s of the same commands."
+        "A request's time begins when it is due. As fast as it goes, one under way on each of "
+        f"{LINES} connections: REST {spread(rates[0])} requests/s with {spread(costs[0], micro)} "
+        f"of the hub's processor time for each; the same commands over the socket "
+        f"{spread(rates[1])}/s with {spread(costs[1], micro)}."
     )
     reads, creates = ([a.ms(kind, 0.95) for a in found] for kind in ("read", "create"))
+    share = [call / request for request, call in zip(*rates, strict=True)]
     outcome.below(f"REST, {PER_SECOND} requests/s, reads p95", reads, 10, ms)
     outcome.below(f"REST, {PER_SECOND} requests/s, creates p95", creates, 25, ms)
     outcome.at_least("commands over the socket, times REST's", share, 2, "{:.2f}".format)
     outcome.data = {
         "reads_p95_ms": reads, "creates_p95_ms": creates,
-        "rest_per_s": [a.per_second for a in rest], "calls_per_s": [a.per_second for a in calls],
+        "rest_per_s": rates[0], "calls_per_s": rates[1],
+        "rest_us": costs[0], "calls_us": costs[1],
     }  # fmt: skip
-
-
-def _check(outcome: Outcome, answers: Answers) -> None:
-    if answers.refused:
-        first = answers.first_refusal[-300:]
-        outcome.faults.append(f"{answers.refused} requests were refused, the first: {first!r}")
 
 
 # ── load ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _open_loop(plan: Plan, hub: Hub, questions: Iterator[Question]) -> tuple[Answers, float]:
+class _Stretch(NamedTuple):
+    """What was answered, in so many seconds of the hub's processor."""
+
+    answers: Answers
+    cpu: float
+
+    @property
+    def cpu_share(self) -> float:
+        return self.cpu / self.answers.seconds
+
+    @property
+    def us_per_request(self) -> float:
+        return self.cpu / sum(map(len, self.answers.latencies.values())) * 1e6
+
+
+def _open_loop(plan: Plan, hub: Hub, questions: Iterator[Question]) -> _Stretch:
     [publisher] = hub.publishers(1)
     live = Live(publisher, hub.subscribers(READERS), LIVE_PER_SECOND)
-    lines = [HttpLine(hub.port) for _ in range(LINES)]
-    with closing(Asking(lines, questions, live)) as asking:
+    with closing(Asking(_http_lines(hub), questions, live)) as asking:
+        asking.run(PER_SECOND, 0, warm=1.0)
         before = hub.process.cpu()
-        seconds = plan.seconds(10, 3)
-        answers = asking.run(PER_SECOND, seconds, warm=1.0)
-        share = (hub.process.cpu() - before) / (seconds + 1.0)
-    for peer in (publisher.sock, *live.readers.values()):
-        peer.close()
-    return answers, share
+        answers = asking.run(PER_SECOND, plan.seconds(10, 3), warm=0)
+        return _Stretch(answers, hub.process.cpu() - before)
 
 
-def _closed_loop(plan: Plan, hub: Hub, token: str, shop: Shop, *, sockets: bool) -> Answers:
-    if sockets:
-        request = hub.request("bot")
-        lines = [SocketLine(peer) for peer in connect(hub.port, [request] * LINES, READY)]
-        asking = Asking(lines, _over_socket(shop))
-    else:
-        asking = Asking([HttpLine(hub.port) for _ in range(LINES)], _over_http(hub, token, shop))
-    with closing(asking):
-        return asking.run(None, plan.seconds(5, 2))
+def _closed_loop(
+    plan: Plan, hub: Hub, questions: Iterator[Question], lines: Sequence[Line]
+) -> _Stretch:
+    with closing(Asking(lines, questions)) as asking:
+        asking.run(None, 0, warm=0.5)
+        before = hub.process.cpu()
+        answers = asking.run(None, plan.seconds(5, 2), warm=0)
+        return _Stretch(answers, hub.process.cpu() - before)
+
+
+def _http_lines(hub: Hub) -> list[HttpLine]:
+    return [HttpLine(hub.port) for _ in range(LINES)]
+
+
+def _socket_lines(hub: Hub) -> list[SocketLine]:
+    return [SocketLine(peer) for peer in connect(hub.port, [hub.request("bot")] * LINES, READY)]
 
 
 # ── a shop ───────────────────────────────────────────────────────────────────────────────────────
