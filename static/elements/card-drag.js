@@ -36,6 +36,11 @@ export function draggable(board, { lift, over, drop }) {
     const across = event.clientX - held.x;
     const down = event.clientY - held.y;
     if (!held.ghost) {
+      // It was let go where the board does not hear of it.
+      if (event.buttons === 0) {
+        held = null;
+        return;
+      }
       if (Math.hypot(across, down) < SLACK) return;
       if (!lift(held.id)) {
         held = null;

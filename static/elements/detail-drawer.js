@@ -84,9 +84,6 @@ export function detailDrawer({ onclose }) {
     body,
     foot,
     beside,
-    get opened() {
-      return element.open;
-    },
     /**
      * @param {string} text the title
      * @param {boolean} [focus] whether the keyboard goes there

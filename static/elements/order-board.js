@@ -82,11 +82,6 @@ export class OrderBoard extends HTMLElement {
     document.removeEventListener('keydown', this.#escape);
   }
 
-  /** Whether a card is in somebody's hand. */
-  get held() {
-    return this.#lifted !== null;
-  }
-
   /**
    * @param {import('../state/orders.js').Column[]} columns
    * @param {object} how
@@ -122,11 +117,6 @@ export class OrderBoard extends HTMLElement {
     }
     this.#drawn = columns.length > 0;
     this.#settle(focused);
-  }
-
-  /** Puts the keyboard on a card. @param {string} id */
-  focusOn(id) {
-    this.#cards.get(id)?.main.focus();
   }
 
   /** @param {string} text */

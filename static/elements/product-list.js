@@ -42,11 +42,6 @@ export class ProductList extends HTMLElement {
     );
   }
 
-  /** Puts the keyboard on a product. @param {string} id */
-  focusOn(id) {
-    this.#list.element(id)?.querySelector('button').focus();
-  }
-
   #open(id) {
     this.dispatchEvent(new CustomEvent('open', { detail: id }));
   }

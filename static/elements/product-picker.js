@@ -41,6 +41,13 @@ export function productPicker({ find, changed }) {
     problem,
   );
 
+  // Enter takes what is found first; it is not the order that is done.
+  search.element.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault();
+    /** @type {HTMLElement | null} */ (found.querySelector('button:enabled'))?.click();
+  });
+
   function add(product) {
     const known = lines.find(({ id }) => id === product.id);
     if (known) known.more();

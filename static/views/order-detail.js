@@ -10,6 +10,7 @@ import { statusPill } from '../elements/status-pill.js';
 import { summaryOf } from '../elements/summary.js';
 import { followOrder } from '../state/order-detail.js';
 import { FOLLOWING, orderName, VERBS } from '../state/orders.js';
+import { formatHash } from './router.js';
 
 /**
  * @param {import('./shell.js').Context} context
@@ -19,7 +20,8 @@ import { FOLLOWING, orderName, VERBS } from '../state/orders.js';
  * @param {(order: import('../state/orders.js').Order, open: number) => void} on.pay
  */
 export function orderDrawer(context, { close, move, pay }) {
-  const { hub, merchants, may } = context;
+  const { hub, merchants, may, session } = context;
+  const admin = session.store.value.session.role === 'admin';
   const drawer = detailDrawer({ onclose: close });
   const pill = statusPill('pending');
   drawer.beside.append(pill);
@@ -50,7 +52,7 @@ export function orderDrawer(context, { close, move, pay }) {
     pill.show(order.status);
     const top = drawer.body.scrollTop;
     drawer.body.replaceChildren(
-      facts(order, merchants),
+      facts(order, merchants, admin),
       goods(order, paid),
       section('Payments', payments.map(paymentRow), 'Nothing was paid yet'),
       section('Deliveries', deliveries.map(deliveryRow), 'No delivery yet'),
@@ -126,9 +128,22 @@ export function orderDrawer(context, { close, move, pay }) {
   };
 }
 
-function facts(order, merchants) {
+/** Where what was written with the customer stands; an admin reads one merchant's there. */
+function conversation({ merchant_id: merchant, customer_phone: phone }, admin) {
+  return formatHash('/conversations', { merchant: admin ? merchant : null, phone });
+}
+
+function facts(order, merchants, admin) {
   const rows = [
-    ['Customer', h('dd', { class: 'number', text: order.customer_phone })],
+    [
+      'Customer',
+      h(
+        'dd',
+        { class: 'order-customer' },
+        h('span', { class: 'number', text: order.customer_phone }),
+        h('a', { href: conversation(order, admin), text: 'Conversation' }),
+      ),
+    ],
     ['Customer id', order.customer_id && h('dd', { text: order.customer_id })],
     ['Taken', h('dd', {}, when(order.created_at))],
     ['Changed', h('dd', {}, when(order.updated_at))],

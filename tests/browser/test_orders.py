@@ -193,6 +193,9 @@ async def test_what_others_do_is_seen_as_it_happens(dashboard: Dashboard, admin:
     # A link to it shows the same.
     await page.reload()
     await expect(board.drawer).to_contain_text("driver tendai")
+    link = board.drawer.get_by_role("link", name="Conversation")
+    chat = f"#/conversations?merchant={shop.merchant_id}&phone=%2B263771234567"
+    await expect(link).to_have_attribute("href", chat)
     await page.get_by_label("Find orders").fill("nobody")
     await expect(page.locator("empty-state")).to_contain_text("No order matches")
     await dashboard.button("Show all").click()
