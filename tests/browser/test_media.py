@@ -292,7 +292,7 @@ async def test_an_admin_says_whose_pictures_they_are_and_a_dialog_takes_uploads_
     await expect(picker.get_by_role("alert")).to_contain_text("Choose a picture first")
     async with page.expect_file_chooser() as chooser:
         await picker.get_by_role("button", name="Upload").click()
-    await (await chooser.value).set_files([picture("cup.png", seed=2)])  # type: ignore[list-item]
+    await (await chooser.value).set_files([picture("cup.png", seed=2)])  # type: ignore[arg-type]
     # What is uploaded there is wanted there.
     await expect(picker.get_by_role("checkbox", name="cup.png")).to_be_checked()
     await picker.get_by_role("button", name="Add 1").click()
