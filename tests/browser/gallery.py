@@ -99,6 +99,12 @@ class Gallery:
     def names(self) -> Locator:
         return self.tiles.locator(".media-name")
 
+    async def copied(self, text: str) -> None:
+        """Wait until the clipboard has a text."""
+        await self.page.wait_for_function(
+            "async (text) => (await navigator.clipboard.readText()).includes(text)", arg=text
+        )
+
     @property
     def drawer(self) -> Locator:
         return self.page.locator("dialog.drawer")
@@ -149,10 +155,10 @@ class Gallery:
         return await self.page.evaluate_handle(_TRANSFER, given)
 
     async def slow(self) -> CDPSession:
-        """Let 20 kB a second leave the page from here on, until `fast`."""
+        """Let 8 kB a second leave the page from here on, until `fast`."""
         session = await self.page.context.new_cdp_session(self.page)
         await session.send("Network.enable")
-        await self._limit(session, 20_000)
+        await self._limit(session, 8_000)
         return session
 
     async def fast(self, session: CDPSession) -> None:
