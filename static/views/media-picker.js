@@ -71,6 +71,8 @@ export function mediaPicker(
     text: 'Show more',
     onclick: () => media.more('all'),
   });
+  /** Empty until somebody looks: most screens with a picker are left without it. */
+  const scroll = h('div', { class: 'picker-scroll' });
   const uploadable = may('media.upload');
   const dialog = formDialog({
     title,
@@ -80,7 +82,7 @@ export function mediaPicker(
     body: [
       h('div', { class: 'picker-tools' }, search.element, uploadable && upload.button, upload.input),
       sent,
-      h('div', { class: 'picker-scroll' }, grid, state, more),
+      scroll,
     ],
     async run() {
       if (marked.size === 0) throw new HubError('Choose a picture first.', { code: 'invalid_params' });
@@ -165,6 +167,7 @@ export function mediaPicker(
       media.open();
       const ends = [media.store.watch(draw), uploads.store.watch(draw), renewAddresses(media)];
       end = () => ends.forEach((each) => each());
+      scroll.replaceChildren(grid, state, more);
       dialog.open();
       search.element.querySelector('input').focus();
       draw();

@@ -237,8 +237,11 @@ async def test_a_file_is_known_by_its_hash_and_by_where_it_is_shown(
         await read(database, lambda tx: media.by_hash(tx, "0" * 64), THEIRS)
     shown = await read(database, lambda tx: product_media.of_media(tx, made.file.id, "", 9))
     assert shown == [made.picture]
-    await write(database, lambda tx: media.delete(tx, made.file.id))
+    with pytest.raises(Conflict, match="product_media_merchant_id_media_id_fkey"):
+        await write(database, lambda tx: media.delete(tx, made.file.id))
+    await write(database, lambda tx: products.delete(tx, made.product.id))
     assert await read(database, lambda tx: product_media.of_product(tx, made.product.id)) == []
+    await write(database, lambda tx: media.delete(tx, made.file.id))
 
 
 async def test_files_expire_in_their_order(database: Database, made: Everything) -> None:

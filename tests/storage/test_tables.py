@@ -346,10 +346,16 @@ async def test_a_refusal_names_the_constraint(
 
 
 async def test_a_row_that_others_need_stays(database: Database, made: Everything) -> None:
-    with pytest.raises(Conflict, match="delivery_tasks_merchant_id_order_id_fkey"):
+    """What others say of a row holds it fast, and says which of them does."""
+    with pytest.raises(Conflict, match=r"(delivery_tasks|payments)_merchant_id_order_id_fkey"):
         await write(database, lambda tx: orders.delete(tx, made.order.id))
     await write(database, lambda tx: deliveries.delete(tx, made.task.id))
-    await write(database, lambda tx: orders.delete(tx, made.order.id))
+    with pytest.raises(Conflict, match="payments_merchant_id_order_id_fkey"):
+        await write(database, lambda tx: orders.delete(tx, made.order.id))
+    with pytest.raises(Conflict, match="product_media_merchant_id_media_id_fkey"):
+        await write(database, lambda tx: media.delete(tx, made.file.id))
+    await write(database, lambda tx: product_media.delete(tx, made.picture.id))
+    await write(database, lambda tx: media.delete(tx, made.file.id))
 
 
 async def test_an_update_may_be_refused_too(database: Database, made: Everything) -> None:

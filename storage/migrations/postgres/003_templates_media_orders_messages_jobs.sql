@@ -141,7 +141,7 @@ CREATE TABLE product_media (
     UNIQUE (merchant_id, product_id, media_id),
     UNIQUE (merchant_id, product_id, sequence),
     FOREIGN KEY (merchant_id, product_id) REFERENCES products (merchant_id, id) ON DELETE CASCADE,
-    FOREIGN KEY (merchant_id, media_id) REFERENCES media_files (merchant_id, id) ON DELETE CASCADE
+    FOREIGN KEY (merchant_id, media_id) REFERENCES media_files (merchant_id, id)
 );
 CREATE INDEX product_media_id ON product_media (id);
 CREATE UNIQUE INDEX product_media_primary ON product_media (merchant_id, product_id) WHERE is_primary;
