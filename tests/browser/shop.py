@@ -5,6 +5,7 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, WebSocketRoute, expect
 
+from tests.api.pictures import UPLOAD, fresh
 from tests.browser.bot import Bot
 from tests.browser.dashboard import Dashboard
 
@@ -42,16 +43,27 @@ class Shop:
         answer = await self.admin.request.patch(path, data=body)
         assert answer.status == 200, await answer.text()
 
-    async def show(self, product: Row, *media: Row) -> None:
-        """Have a product show pictures, in this order."""
-        wanted = {"media_ids": [each["id"] for each in media]}
-        answer = await self.admin.request.put(f"/api/products/{product['id']}/media", data=wanted)
-        assert answer.status == 200, await answer.text()
-
     async def get(self, path: str) -> Row:
         answer = await self.admin.request.get(path)
         assert answer.status == 200, await answer.text()
         return dict(await answer.json())
+
+    async def picture(self) -> Row:
+        """A picture that nobody has uploaded before, 30 pixels wide."""
+        query: dict[str, str | float | bool] = {"merchant_id": self.merchant_id}
+        answer = await self.admin.request.post(
+            UPLOAD, data=fresh(), params=query, headers={"Content-Type": "image/png"}
+        )
+        assert answer.status == 201, await answer.text()
+        return dict((await answer.json())["media"])
+
+    async def show(self, product: Row, *pictures: Row) -> None:
+        """Put pictures on a product, in this order."""
+        answer = await self.admin.request.put(
+            f"/api/products/{product['id']}/media",
+            data={"media_ids": [picture["id"] for picture in pictures]},
+        )
+        assert answer.status == 200, await answer.text()
 
     async def key(self, role: str, name: str = "someone") -> str:
         wanted = {"merchant_id": self.merchant_id, "role": role, "name": name}

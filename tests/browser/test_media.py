@@ -38,6 +38,7 @@ async def test_pictures_are_dropped_opened_and_put_on_a_product_over_a_death_of_
     await expect(gallery.upload("tea.png", "broken")).to_contain_text("sent again by itself")
     await gallery.fast(line)
     await hub.start()
+    await dashboard.live()
     await expect(gallery.upload("tea.png", "done")).to_be_visible()
     await expect(gallery.spoken).to_contain_text("1 picture uploaded, 1 not")
     await expect(gallery.names).to_have_text(["tea.png"])
@@ -86,6 +87,7 @@ async def test_a_picture_that_is_shown_is_kept_and_then_deleted_over_a_death_of_
     await question.get_by_role("button", name="Delete").click()
     await expect(question).to_have_attribute("aria-busy", "true")
     await hub.start()
+    await dashboard.live()
     await expect(question).to_be_hidden()
     await expect(gallery.drawer).to_be_hidden()
     await expect(gallery.tiles).to_have_count(0)
@@ -109,6 +111,7 @@ async def test_a_file_whose_answer_is_lost_is_stored_once(dashboard: Dashboard, 
     await expect(gallery.upload("tea.png", "broken")).to_be_visible()
     assert answered == [201]
     await hub.start()
+    await dashboard.live()
     # It is the first answer: to the page the picture is one that was not there before.
     await expect(gallery.upload("tea.png", "done")).to_contain_text("Uploaded")
     await expect(gallery.names).to_have_text(["tea.png"])

@@ -39,6 +39,7 @@ async def test_an_order_from_the_first_call_to_the_last_payment_over_two_deaths_
     await hub.kill()
     line.deaf = False
     await hub.start()
+    await dashboard.live()
     await expect(dialog).to_be_hidden()
     await expect(board.cards).to_have_count(1)
     [order] = await shop.orders()

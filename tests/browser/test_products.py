@@ -33,6 +33,7 @@ async def test_a_product_from_its_making_to_its_end_over_a_death_of_the_hub(
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog).to_have_attribute("aria-busy", "true")
     await hub.start()
+    await dashboard.live()
     await expect(dialog).to_be_hidden()
     await expect(rows(page)).to_have_count(1)
     [product] = (await shop.get("/api/products"))["products"]
@@ -131,3 +132,47 @@ async def test_an_admin_says_for_which_merchant_and_a_refusal_stands_in_the_form
     await expect(rows(page)).to_contain_text("Chino")
     listed = await shop.get(f"/api/products?merchant_id={shop.merchant_id}")
     assert [product["name"] for product in listed["products"]] == ["Coffee"]
+
+
+async def test_pictures_are_chosen_put_in_order_and_taken_away(
+    dashboard: Dashboard, admin: Bot
+) -> None:
+    page = dashboard.page
+    shop = await demo(admin)
+    product = await shop.product("Honey")
+    files = [await shop.picture() for _ in range(3)]
+    await dashboard.sign_in(await shop.key("merchant"), f"/#/products?product={product['id']}")
+    drawer = page.locator("dialog.drawer")
+    await expect(drawer).to_contain_text("No pictures yet")
+    await drawer.get_by_role("button", name="Add pictures").click()
+    dialog = page.get_by_role("dialog", name="Add pictures")
+    # The newest comes first.
+    for place in (2, 1, 0):
+        await dialog.locator(".picture-option").nth(place).click()
+    await dialog.get_by_role("button", name="Add 3").click()
+    await expect(dialog).to_be_hidden()
+    pictures = drawer.locator(".picture")
+    await expect(pictures).to_have_count(3)
+    ids = [file["id"] for file in files]
+
+    async def shown() -> tuple[list[str], list[bool]]:
+        media = (await shop.get(f"/api/products/{product['id']}/media"))["media"]
+        return [row["media_id"] for row in media], [row["is_primary"] for row in media]
+
+    assert await shown() == (ids, [True, False, False])
+    await expect(pictures.first).to_contain_text("Main")
+    # Each is a picture that the browser could show.
+    for number in range(3):
+        await expect(pictures.nth(number).locator("img")).to_have_js_property("naturalWidth", 30)
+    await pictures.nth(2).get_by_role("button", name="Earlier").click()
+    await expect(pictures.nth(1)).to_have_attribute("data-media", ids[2])
+    await expect(pictures.nth(1).get_by_role("button", name="Earlier")).to_be_focused()
+    await pictures.nth(1).get_by_role("button", name="Make it the main one").click()
+    await expect(pictures.nth(1)).to_contain_text("Main")
+    assert await shown() == ([ids[0], ids[2], ids[1]], [False, True, False])
+    await pictures.nth(0).get_by_role("button", name="Take away").click()
+    await expect(pictures).to_have_count(2)
+    assert await shown() == ([ids[2], ids[1]], [True, False])
+    # What another does is seen at once.
+    await shop.show(product, files[0])
+    await expect(pictures).to_have_count(1)

@@ -88,18 +88,31 @@ async def test_the_products_their_drawer_and_their_form_fit(
     dashboard: Dashboard, admin: Bot, width: int, height: int
 ) -> None:
     page, board = dashboard.page, Board(dashboard)
-    await (await demo(admin)).fill()
+    shop = await demo(admin)
+    await shop.fill()
+    pictured = await shop.product("Almonds")
+    for _ in range(4):
+        await shop.picture()
+    await shop.show(pictured, await shop.picture(), await shop.picture())
     await dashboard.resize(width, height)
     await dashboard.sign_in(address="/#/products")
     rows = page.locator(".product-row")
-    await expect(rows).to_have_count(4)
+    await expect(rows).to_have_count(5)
     assert await layout_faults(page) == []
-    for row in (2, 3):
+    for row in (3, 4):
         await rows.nth(row).get_by_role("button").click()
         await expect(board.drawer).to_contain_text("No pictures yet")
         assert await layout_faults(page) == []
         await board.press("Escape")
         await expect(board.drawer).to_be_hidden()
+    await rows.first.get_by_role("button").click()
+    await expect(board.drawer.locator(".picture")).to_have_count(2)
+    assert await layout_faults(page) == []
+    await board.drawer.get_by_role("button", name="Add pictures").click()
+    await expect(page.locator(".picture-option")).to_have_count(4)
+    assert await layout_faults(page) == []
+    await board.press("Escape", "Escape")
+    await expect(board.drawer).to_be_hidden()
     await dashboard.button("New product").click()
     dialog = page.get_by_role("dialog", name="New product")
     await dialog.get_by_role("button", name="Save").click()
