@@ -21,7 +21,7 @@ from hub.protocol.errors import InvalidParams, invalid
 from hub.protocol.events import locate
 
 from .answers import json
-from .requests import json_body, principal_of, services_of
+from .requests import json_body, principal_of, said_in_query, services_of
 
 Handler = Callable[[Request], Awaitable[Response]]
 _IN_ADDRESS = ("GET", "HEAD", "DELETE")
@@ -86,11 +86,7 @@ async def _said(request: Request, needed: bool) -> dict[str, Any]:
         InvalidParams: it says something where nobody looks.
     """
     if request.method in _IN_ADDRESS:
-        said: dict[str, Any] = {}
-        for name, value in request.query_params.multi_items():
-            if name in said:
-                raise invalid(InvalidParams, f"/{name}", "is given twice")
-            said[name] = value
+        said = said_in_query(request)
     else:
         for name in request.query_params:
             raise invalid(InvalidParams, f"/{name}", "belongs in the body, a JSON object")

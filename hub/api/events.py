@@ -14,7 +14,13 @@ from hub.protocol import codec
 from hub.protocol.errors import BadFrame, HubError, InvalidParams, TooLarge, Unavailable, invalid
 from hub.protocol.filters import Filter
 from hub.protocol.frames import Entry, EntryError, Last, Offset
-from hub.protocol.limits import BATCH_EVENTS, PAGE_EVENTS, WAIT_SECONDS
+from hub.protocol.limits import (
+    BATCH_EVENTS,
+    PAGE_EVENTS,
+    PATTERNS,
+    SUBJECT_CHARS,
+    WAIT_SECONDS,
+)
 
 from .answers import json
 from .commands import idempotency_key
@@ -24,11 +30,30 @@ from .streams import StreamResponse, asked_for, last_event_id
 _PAGE = 100
 
 
+_PATTERN = f"(?:[^,*]{{0,{SUBJECT_CHARS - 1}}}[*]|[^,*]{{1,{SUBJECT_CHARS}}})"
+# Told to readers of the document; `Filter` checks it, with better words.
+_PATTERNS = f"^{_PATTERN}(?:,{_PATTERN}){{0,{PATTERNS - 1}}}(?!\\n)$"
+Patterns = Annotated[str, Meta(extra_json_schema={"pattern": _PATTERNS})]
+"""Patterns between commas: each exact, or a prefix that ends in its only `*`."""
+
+
 class EventsQuery(Struct, forbid_unknown_fields=True):
+    """Which events, and from where.
+
+    Attributes:
+        since: the offset after which to begin; the oldest stored event without it.
+        epoch: of `since`; the current one without it.
+        types, subjects: the events wanted, as patterns between commas: `order_*,bot_connected`.
+        last: so many of the newest matching events, in the place of `since`.
+        wait: seconds for which to wait for an event where there is none yet.
+        merchant_id: for an admin who reads the events of one merchant.
+        token: a ticket, for who can send no header.
+    """
+
     since: Offset | None = None
     epoch: str | None = None
-    types: str | None = None
-    subjects: str | None = None
+    types: Patterns | None = None
+    subjects: Patterns | None = None
     last: Last | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE_EVENTS)] | None = None
     wait: Annotated[float, Meta(ge=0, le=WAIT_SECONDS)] | None = None

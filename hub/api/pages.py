@@ -12,7 +12,7 @@ import hub
 STATIC = Path(hub.__file__).parent.parent / "static"
 
 # The pages run their own modules alone, connect to the hub alone, and stand in nobody's frame.
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
@@ -26,7 +26,7 @@ _HEADERS = {
 
 async def dashboard(request: Request) -> Response:
     """GET /: the dashboard."""
-    return FileResponse(STATIC / "index.html", headers=_HEADERS)
+    return FileResponse(STATIC / "index.html", headers=HEADERS)
 
 
 class StaticPages(StaticFiles):
@@ -37,5 +37,5 @@ class StaticPages(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         return response

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from hub.addresses import subject
 from hub.auth import Principal
+from hub.commands.invoke import parse
 from hub.credentials import bearer_token, session_cookie
 from hub.gateway.connections import Peer
 from hub.gateway.handshake import AGENT_CHARS
@@ -28,10 +29,12 @@ from hub.tokens import is_ticket
 
 from .entrance import note_quota
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 QuotaName = Literal["rest", "entrance", "streams"]
 """Of the limits in `hub.quotas`."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
+# The second is what curl says of everything that it is given to send.
+_JSON = ("application/json", "application/x-www-form-urlencoded")
 
 
 def services_of(request: Request) -> Services:
@@ -151,7 +154,7 @@ async def json_body(request: Request, *, optional: bool = False) -> Any:
         optional: whether no body stands for an empty object.
 
     Raises:
-        BadFrame: it is not JSON.
+        BadFrame: it is not JSON, or says that it is something else.
         TooLarge: it has more than 1 MiB.
         Unauthenticated: the credential ended before the body was whole.
     """
@@ -167,6 +170,9 @@ async def json_body(request: Request, *, optional: bool = False) -> Any:
         if optional:
             return {}
         raise BadFrame("the body is empty; send JSON")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media and not (media in _JSON or media.endswith("+json")):
+        raise BadFrame(f"the body is {media[:100]}; send application/json")
     return codec.decode_json(bytes(body))
 
 
@@ -197,10 +203,20 @@ def query_of(request: Request, kind: type[T]) -> T:
     """The query as a Struct.
 
     Raises:
-        InvalidParams: a parameter is unknown or does not fit.
+        InvalidParams: a parameter is unknown, does not fit, or is given twice.
     """
-    try:
-        return msgspec.convert(dict(request.query_params), kind, strict=False)
-    except msgspec.ValidationError as error:
-        pointer, message = locate(str(error))
-        raise invalid(InvalidParams, pointer, message) from None
+    return parse(said_in_query(request), kind, strict=False)  # type: ignore[no-any-return]
+
+
+def said_in_query(request: Request) -> dict[str, Any]:
+    """The parameters of the query, as text.
+
+    Raises:
+        InvalidParams: one is given twice.
+    """
+    said: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in said:
+            raise invalid(InvalidParams, f"/{name}", "is given twice")
+        said[name] = value
+    return said

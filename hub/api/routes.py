@@ -6,11 +6,24 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from hub.commands.table import COMMANDS
 
-from . import audit, commands, content, events, health, metrics, pages, session, uploads
+from . import (
+    audit,
+    commands,
+    content,
+    docs,
+    events,
+    health,
+    metrics,
+    pages,
+    session,
+    uploads,
+)
 from .commands import Handler
 
 OWN: dict[str, dict[str, Handler]] = {
     "/": {"GET": pages.dashboard},
+    "/docs": {"GET": docs.page},
+    "/openapi.json": {"GET": docs.openapi},
     "/healthz": {"GET": health.alive},
     "/readyz": {"GET": health.ready},
     "/health": {"GET": health.show},

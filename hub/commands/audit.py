@@ -18,7 +18,7 @@ from storage.database import Transaction
 from storage.records import AuditRow
 
 from .command import OPERATORS, Command, Invocation, Result
-from .params import ListOf, Word
+from .params import ListOf, Time, Word
 
 PAGE_CHARACTERS = 64 * 1024
 """A page ends behind so many characters of states: a template alone may have 20,000."""
@@ -32,8 +32,8 @@ class ListAudit(ListOf, forbid_unknown_fields=True):
     action: Literal["CREATE", "UPDATE", "DELETE"] | None = None
     target_type: Word | None = None
     target_id: Word | None = None
-    from_: str | None = field(default=None, name="from")
-    to: str | None = None
+    from_: Time | None = field(default=None, name="from")
+    to: Time | None = None
 
 
 class Actor(Struct):

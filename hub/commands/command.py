@@ -167,9 +167,11 @@ class Invocation:
                 return await work(scope), None
             known = await known_answer(scope.tx, keyed, self.now)
             if known is not None:
+                # In the order of the command: of the engines, one sorts what it keeps.
                 members = {
-                    name: msgspec.convert(value, answer[name])
-                    for name, value in known.members.items()
+                    name: msgspec.convert(known.members[name], kind)
+                    for name, kind in answer.items()
+                    if name in known.members
                 }
                 return members, known.offset
             result = await work(scope)

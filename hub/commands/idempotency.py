@@ -20,7 +20,7 @@ from storage.merchant_records import IdempotencyKey
 from storage.scope import EVERY_MERCHANT
 
 DAY_MS = 24 * 3600 * 1000
-_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _encoder = msgspec.json.Encoder(order="sorted")
 
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from hub.auth import Principal
+from hub.protocol import codec
 from hub.protocol.errors import (
     Conflict,
     Forbidden,
@@ -171,17 +172,54 @@ def calls(services: Services) -> Callable[[Principal, Call], Awaitable[tuple[Res
     return run
 
 
-def parse(value: Any, kind: type[Struct], *, strict: bool = True) -> Any:
+def parse(said: dict[str, Any], kind: type[Struct], *, strict: bool = True) -> Any:
     """What a caller says as the Struct of a command.
 
     Args:
         strict: False where everything is text, as in a query.
 
     Raises:
-        InvalidParams: a field is missing, unknown or of the wrong kind.
+        InvalidParams: a field is missing, unknown or of the wrong kind, or cannot be kept.
     """
+    codec.check_params(said)
     try:
-        return msgspec.convert(value, kind, strict=strict)
+        params = msgspec.convert(said, kind, strict=strict)
     except msgspec.ValidationError as error:
-        pointer, message = locate(str(error))
-        raise invalid(InvalidParams, pointer, message) from None
+        if "`float`" not in str(error):
+            raise _misfit(error) from None
+        # To JSON, 25 and 25.0 are one number; some serializers know no other way to write it.
+        try:
+            params = msgspec.convert(_whole(said), kind, strict=strict)
+        except msgspec.ValidationError as again:
+            raise _misfit(again) from None
+    if not strict:
+        _refuse_null(said, kind, params)
+    return params
+
+
+def _misfit(error: msgspec.ValidationError) -> HubError:
+    pointer, message = locate(str(error))
+    return invalid(InvalidParams, pointer, message)
+
+
+def _whole(value: Any) -> Any:
+    """A JSON value with its whole numbers as integers."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_whole(each) for each in value]
+        case dict():
+            return {name: _whole(each) for name, each in value.items()}
+        case _:
+            return value
+
+
+def _refuse_null(said: dict[str, Any], kind: type[Struct], params: Struct) -> None:
+    """Refuse the word for nothing: to msgspec it is one where everything is text."""
+    if not any(isinstance(value, str) and value.lower() == "null" for value in said.values()):
+        return
+    for field in structs.fields(kind):
+        if field.encode_name in said and getattr(params, field.name) is None:
+            message = "an address says nothing by leaving it out"
+            raise invalid(InvalidParams, f"/{field.encode_name}", message)

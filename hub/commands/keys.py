@@ -14,7 +14,7 @@ from storage import keys
 from storage.records import ApiKey
 
 from .command import OPERATORS, Command, Invocation, Result
-from .params import ById, ListOf, Name, Word, next_of
+from .params import ById, ListOf, Name, Time, Word, next_of
 
 
 class NewKey(Struct, forbid_unknown_fields=True):
@@ -23,7 +23,7 @@ class NewKey(Struct, forbid_unknown_fields=True):
     role: Role
     name: Name
     merchant_id: Word | None = None
-    expires_at: str | None = None
+    expires_at: Time | None = None
 
 
 async def create(call: Invocation, params: NewKey) -> Result:

@@ -20,6 +20,8 @@ RowId = Annotated[
     ),
 ]
 """The id of a new row that its maker chooses: a UUID in small letters (RFC 9562 section 4)."""
+Time = Annotated[str, Meta(max_length=64, extra_json_schema={"format": "date-time"})]
+"""A time as RFC 3339; see `hub.protocol.times`."""
 After = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00]*$")]
 """Where a page goes on: the `next` of the page before; empty for the first."""
 Text = Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00]*$")]

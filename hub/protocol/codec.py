@@ -107,6 +107,34 @@ def decode_json(payload: bytes) -> Any:
         raise BadFrame(f"not valid JSON: {_first_line(error)}") from None
 
 
+def check_params(said: dict[str, Any]) -> None:
+    """Check that what a caller says can be kept as it is, and read by everyone.
+
+    Raises:
+        InvalidParams: a text has the character U+0000, a number is beyond a 64-bit float, or
+            something is nested deeper than the data of an event; the pointer is into `said`.
+    """
+    try:
+        payload = _encoder.encode(said)
+    except RecursionError:
+        raise invalid(InvalidParams, "", f"nested deeper than {DATA_DEPTH}") from None
+    if b"\\u0000" in payload:
+        for name, value in said.items():
+            if "\0" in name:
+                raise invalid(InvalidParams, "", "the character U+0000 is not allowed in a name")
+            _refuse_nul(value, InvalidParams, _pointer(name))
+    if payload.count(b"{") + payload.count(b"[") > DATA_DEPTH and not _is_flat(payload):
+        for name, value in said.items():
+            _refuse_depth(value, InvalidParams, _pointer(name), DATA_DEPTH - 1)
+    if len(payload) > _MAX_DIGITS and _HUGE in payload.translate(_DIGITS_AS_ZEROS):
+        for name, value in said.items():
+            _refuse_huge(value, InvalidParams, _pointer(name))
+
+
+def _pointer(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
 def to_publish(value: object) -> Publish:
     """Convert one decoded JSON value, an entry of a batch or of a POST, to an event.
 
@@ -247,9 +275,14 @@ def _is_flat(payload: bytes) -> bool:
     return not brackets
 
 
-def _refuse_depth(data: dict[str, Any]) -> None:
-    level: list[Any] = [data]
-    for _ in range(DATA_DEPTH):
+def _refuse_depth(
+    value: Any,
+    kind: type[HubError] = InvalidEvent,
+    pointer: str = "/data",
+    most: int = DATA_DEPTH,
+) -> None:
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(most):
         level = [
             child
             for value in level
@@ -258,12 +291,14 @@ def _refuse_depth(data: dict[str, Any]) -> None:
         ]
         if not level:
             return
-    raise invalid(InvalidEvent, "/data", f"nested deeper than {DATA_DEPTH}")
+    raise invalid(kind, pointer, f"nested deeper than {DATA_DEPTH}")
 
 
-def _refuse_huge(data: dict[str, Any]) -> None:
+def _refuse_huge(
+    value: object, kind: type[HubError] = InvalidEvent, pointer: str = "/data"
+) -> None:
     """Refuse an integer that a reader with 64-bit floats takes for infinity, as it does 1e999."""
-    pending: list[Any] = [data]
+    pending = [value]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
@@ -271,10 +306,10 @@ def _refuse_huge(data: dict[str, Any]) -> None:
         elif isinstance(value, list):
             pending.extend(value)
         elif isinstance(value, int) and abs(value) > _MAX_FLOAT:
-            raise invalid(InvalidEvent, "/data", "a number is out of range")
+            raise invalid(kind, pointer, "a number is out of range")
 
 
-def _refuse_nul(value: object) -> None:
+def _refuse_nul(value: object, kind: type[HubError] = InvalidEvent, pointer: str = "/data") -> None:
     pending = [value]
     while pending:
         value = pending.pop()
@@ -284,7 +319,7 @@ def _refuse_nul(value: object) -> None:
         elif isinstance(value, list):
             pending.extend(value)
         elif isinstance(value, str) and "\0" in value:
-            raise invalid(InvalidEvent, "/data", "the character U+0000 is not allowed")
+            raise invalid(kind, pointer, "the character U+0000 is not allowed")
 
 
 # ── control frames ───────────────────────────────────────────────────────────────────────────

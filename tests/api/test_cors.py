@@ -19,11 +19,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-async def preflight(world: World, origin: str, method: str, headers: str = "") -> Answer:
+async def preflight(
+    world: World, origin: str, method: str, headers: str = "", path: str = "/api/events"
+) -> Answer:
     sent = {"Origin": origin, "Access-Control-Request-Method": method}
     if headers:
         sent["Access-Control-Request-Headers"] = headers
-    return await call(world.hub, "OPTIONS", "/api/events", headers=sent)
+    return await call(world.hub, "OPTIONS", path, headers=sent)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
@@ -37,6 +39,46 @@ async def test_a_preflight_of_an_allowed_page(world: World, method: str) -> None
     assert listed(answer, "access-control-allow-headers") >= set(asked.split(","))
     assert int(answer.headers["access-control-max-age"]) >= 60
     assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PATCH", "/api/products/x"), ("PUT", "/api/products/x/media"),
+        ("DELETE", "/api/products/x"), ("PATCH", "/api/orders/x/status"),
+        ("POST", "/api/orders/x/payments"),
+    ],
+)  # fmt: skip
+async def test_a_preflight_of_a_change_with_a_key_and_a_condition(
+    world: World, method: str, path: str
+) -> None:
+    asked = "authorization,content-type,idempotency-key,if-match"
+    answer = await preflight(world, ALLOWED, method, asked, path)
+    assert answer.status == 200, answer
+    assert method.lower() in listed(answer, "access-control-allow-methods")
+    assert listed(answer, "access-control-allow-headers") >= set(asked.split(","))
+
+
+async def test_an_allowed_page_changes_a_row_by_its_etag(world: World) -> None:
+    key, sent = world.keys["merchant"], {"Origin": ALLOWED}
+    body = {"name": "Tea", "price": 250, "currency": "USD"}
+    made = await call(world.hub, "POST", "/api/products", body, key=key, headers=sent)
+    check_cors(made)
+    exposed = listed(made, "access-control-expose-headers")
+    assert {"etag", "location", "link"} <= exposed
+    change = {**sent, "If-Match": made.headers["etag"], "Idempotency-Key": "cors-1"}
+    for _ in range(2):  # the second time, it is answered as it was
+        changed = await call(
+            world.hub, "PATCH", made.headers["location"], {"price": 300}, key=key, headers=change
+        )
+        assert (changed.status, changed.headers["etag"]) == (200, '"2"')
+        check_cors(changed)
+    change["Idempotency-Key"] = "cors-2"
+    late = await call(
+        world.hub, "PATCH", made.headers["location"], {"price": 350}, key=key, headers=change
+    )
+    assert late.status == 412
+    check_cors(late)
 
 
 async def test_a_preflight_for_what_is_not_allowed(world: World) -> None:

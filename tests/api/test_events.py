@@ -136,7 +136,7 @@ async def test_an_event_that_does_not_fit_names_the_field(
 
 
 async def test_an_unknown_type_is_answered_by_what_is_known(world: World) -> None:
-    for type_ in ("order_deleted", "nonsense", "Custom_a"):
+    for type_ in ("order_vanished", "nonsense", "Custom_a"):
         answer = await call(
             world.hub, "POST", "/api/events", {"type": type_, "data": {}}, key=world.keys["bot"]
         )

@@ -141,7 +141,7 @@ async def test_strange_queries(world: World) -> None:
     key = world.keys["admin"]
     for query in (
         "types=%00", "types=%ff", "types='%3B--", "subjects=%25", "subjects=_", "subjects=%",
-        "epoch=%00", "epoch=" + "x" * 5000, "merchant_id=%00", "merchant_id='",
+        "epoch=%00", "epoch=" + "x" * 5000, "merchant_id=%ff", "merchant_id='",
     ):  # fmt: skip
         answer = await call(world.hub, "GET", f"/api/events?{query}", key=key)
         assert answer.status == 403 if "merchant_id" in query else answer.status in (200, 422), (

@@ -12,6 +12,8 @@ from tests.support.rest import Answer, call, exchange
 
 ALLOWED = {
     "/": "GET",
+    "/docs": "GET",
+    "/openapi.json": "GET",
     "/healthz": "GET",
     "/readyz": "GET",
     "/api/session": "GET POST DELETE",
@@ -53,7 +55,8 @@ async def test_another_method_is_405_and_names_all_that_are_allowed(
     "path",
     [
         "/nothing", "/api", "/api/", "/api/events/", "/api/events/1", "/API/events", "/ws/",
-        "/metrics/", "/openapi.json", "/api/jobs", "/api/nothing", "/static", "/static/",
+        "/metrics/", "/docs/", "/openapi.json/", "/asyncapi.json", "/api/jobs", "/api/nothing",
+        "/static", "/static/",
         "/static/none.js", "/static/client", "/%2e%2e/run.py", "//", "/favicon.ico/x",
     ],
 )  # fmt: skip

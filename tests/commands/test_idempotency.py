@@ -185,3 +185,23 @@ async def test_answers_are_forgotten_after_their_day(local: LocalHub) -> None:
                 await asyncio.sleep(0.01)
     finally:
         forgetting.cancel()
+
+
+async def test_what_is_answered_again_is_answered_alike_to_the_last_header(local: LocalHub) -> None:
+    """The order of the members tells whose version and place stand in the head."""
+    body = {"name": "Tea", "price": 250, "currency": "USD"}
+    first = await post(local, "/api/products", body, "again-1", who="merchant")
+    again = await post(local, "/api/products", body, "again-1", who="merchant")
+    assert first.status == again.status == 201
+    for name in ("etag", "location"):
+        assert again.headers[name] == first.headers[name]
+    path = f"{first.headers['location']}/media"
+    for answer in [
+        await rest(
+            local, "PUT", path, {"media_ids": []}, key=local.keys["merchant"],
+            headers={"Idempotency-Key": "again-2"},
+        )
+        for _ in range(2)
+    ]:  # fmt: skip
+        assert answer.headers["etag"] == '"1"'
+        assert list(answer.json())[:4] == ["success", "product", "media", "count"]

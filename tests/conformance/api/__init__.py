@@ -1,0 +1,1 @@
+"""The REST door against its own document, by a public tool (schemathesis)."""
