@@ -8,7 +8,7 @@ the log beside the members of the command's answer.
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from msgspec.structs import fields
@@ -111,9 +111,11 @@ def _headers(request: Request, command: Command, result: Result) -> dict[str, st
     if isinstance(version, int):
         headers["ETag"] = f'"{version}"'
     id_ = getattr(first, "id", None)
+    # As a URI has it (RFC 3986): the path is decoded, and may hold any character.
+    path = quote(request.scope["path"])
     if command.makes and id_ is not None:
-        headers["Location"] = f"{request.url.path}/{id_}"
+        headers["Location"] = f"{path}/{id_}"
     if result.get("next") is not None:
         query = {**request.query_params, "after": str(result["next"])}
-        headers["Link"] = f'<{request.url.path}?{urlencode(query)}>; rel="next"'
+        headers["Link"] = f'<{path}?{urlencode(query)}>; rel="next"'
     return headers

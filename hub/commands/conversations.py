@@ -8,7 +8,7 @@ from storage.database import Transaction
 from storage.merchant_records import Conversation, Message
 
 from .command import EVERYBODY, Command, Invocation, Result
-from .params import After, Limit, ListOf, Word, next_of
+from .params import PAGE, After, Limit, ListOf, Word, next_of
 
 
 class ConversationWith(Struct, forbid_unknown_fields=True):
@@ -41,13 +41,14 @@ async def get(call: Invocation, params: ConversationWith) -> Result:
     """
     call.merchant_id  # noqa: B018  # for one merchant alone
     phone, _ = address_of(params.phone)
+    limit = min(params.limit, PAGE)
 
     async def work(tx: Transaction) -> list[Message]:
         await conversations.get(tx, phone)
-        return await messages.page(tx, params.after, params.limit, phone=phone)
+        return await messages.page(tx, params.after, limit, phone=phone)
 
     found = await call.read(work)
-    return {"messages": found, "count": len(found), "next": next_of(found, params.limit)}
+    return {"messages": found, "count": len(found), "next": next_of(found, limit)}
 
 
 COMMANDS = (

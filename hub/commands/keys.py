@@ -97,6 +97,8 @@ def _merchant_for(
     if role == "admin":
         if actor.role != "admin":
             raise Forbidden("only an admin's key makes admin keys")
+        if actor.merchant_id is not None and asked is None:
+            raise Forbidden("this connection works for one merchant alone; it makes no admin key")
         if asked is not None:
             raise invalid(InvalidParams, "/merchant_id", "an admin key belongs to no merchant")
         return None

@@ -7,7 +7,7 @@ from storage import messages
 from storage.merchant_records import Message, MessageStatus
 
 from .command import EVERYBODY, Command, Invocation, Result
-from .params import After, ById, Limit, Word, next_of
+from .params import PAGE, After, ById, Limit, Word, next_of
 
 
 class MessagesOf(Struct, forbid_unknown_fields=True):
@@ -24,17 +24,18 @@ class MessagesOf(Struct, forbid_unknown_fields=True):
 async def list_(call: Invocation, params: MessagesOf) -> Result:
     """A page of the messages that match, newest first."""
     phone = None if params.phone is None else address_of(params.phone)[0]
+    limit = min(params.limit, PAGE)
     found = await call.read(
         lambda tx: messages.page(
             tx,
             params.after,
-            params.limit,
+            limit,
             phone=phone,
             status=params.status,
             direction=params.direction,
         )
     )
-    return {"messages": found, "count": len(found), "next": next_of(found, params.limit)}
+    return {"messages": found, "count": len(found), "next": next_of(found, limit)}
 
 
 async def get(call: Invocation, params: ById) -> Result:

@@ -23,6 +23,9 @@ VALUE_CHARACTERS = 4096
 """Most characters of a value: no text of a message has more. A text may name it hundreds of
 times."""
 VARIABLES = 1000
+SHOWN_CHARACTERS = 64 * 1024
+"""Most characters of a preview: a message has less, and what is answered is encoded in one turn of
+the loop. A value in each of a list's texts made 350 MB of a request of 120 KB."""
 
 
 class Preview(Struct, forbid_unknown_fields=True):
@@ -66,7 +69,7 @@ async def preview(call: Invocation, params: Preview) -> Result:
         return content, file if owner in (None, file.merchant_id) else None
 
     content, file = await call.read(read)
-    filled = fill(content, params.variables, strict=False)
+    filled = fill(content, params.variables, strict=False, most=SHOWN_CHARACTERS)
     errors = list(filled.errors)
     if file is None and content.media is not None and content.media.media_id is not None:
         errors.append(FieldError("/media/media_id", "no media has this id"))

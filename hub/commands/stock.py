@@ -46,9 +46,8 @@ async def take(call: Invocation, scope: WriteScope, wanted: Sequence[WantedItem]
     for item in wanted:
         product = found[item.product_id]
         items.append(OrderItem(product.id, product.name, item.quantity, product.price))
-        left = structs.replace(product, stock=product.stock - item.quantity, updated_at=call.now)
-        sold.append(await products.restock(scope.tx, left))
-    await record_updates(call, scope, sold)
+        sold.append(structs.replace(product, stock=product.stock - item.quantity))
+    await record_updates(call, scope, await products.restock(scope.tx, sold, call.now))
     total = sum(item.price * item.quantity for item in items)
     return Basket(items, total, found[wanted[0].product_id].currency)
 
@@ -60,11 +59,10 @@ async def give_back(call: Invocation, scope: WriteScope, order: Order) -> None:
     for item in order.items:
         product = found.get(item.product_id)
         if product is not None:
-            more = structs.replace(
-                product, stock=product.stock + item.quantity, updated_at=call.now
-            )
-            returned.append(await products.restock(scope.tx, more))
-    await record_updates(call, scope, returned)
+            # More than this no reader of JSON keeps, and no order can take.
+            stock = min(product.stock + item.quantity, MOST)
+            returned.append(structs.replace(product, stock=stock))
+    await record_updates(call, scope, await products.restock(scope.tx, returned, call.now))
 
 
 def _check(wanted: Sequence[WantedItem], found: dict[str, Product]) -> None:

@@ -1,9 +1,9 @@
 """EventLog: everything that happens, in one durable order.
 
 What arrives while one group is being written is the next group; it closes at 512 events, 64
-messages or 256 KiB. One group is one transaction: rows, events and offsets together. After its
-commit, in this order: the ring, the fan-out, the answers. Nobody sees an event before it is
-durable, and an answer means that it is.
+messages or 256 KiB, and goes on with writes for 20 ms. One group is one transaction: rows, events
+and offsets together. After its commit, in this order: the ring, the fan-out, the answers. Nobody
+sees an event before it is durable, and an answer means that it is.
 
 Other processes may append to the same database. The ring takes only the offset that follows its
 end, so what others have written before a group of ours is read first; what they write while this
@@ -35,6 +35,10 @@ from .waiting import Committed, Lanes, Publication, Waiting, Write, WriteScope, 
 T = TypeVar("T")
 log = structlog.get_logger("hub.stream")
 
+GROUP_SECONDS = 0.02
+"""How long a group goes on with writes: one that has begun is ended, those behind it wait for the
+next group. Everybody in a group waits for its slowest, and a server gives up on all of it at once:
+sixteen large orders were enough."""
 _LOOK_SECONDS = 1.0
 """How often the head of a log that others append to is looked at."""
 _CONGESTED_SECONDS = 0.005
@@ -140,6 +144,8 @@ class EventLog:
             group, task = writing
             await asyncio.wait((task,))
             error = task.exception()
+            if error is None:
+                group = self._put_back(group, task.result())
             if error is not None:
                 self._fail(group, error)
                 writing = self._start()
@@ -188,11 +194,16 @@ class EventLog:
                 # Rows are locked after the head, by everyone: two hubs that lock rows in opposite
                 # orders would wait for each other, and neither would see what the other has done.
                 await events.advance_head(tx, 0, now_ms)
+            begun, written = time.perf_counter(), 0
             for item in group:
                 if isinstance(item, Publication):
                     batches.append(Batch(item.drafts, item.atomic))
                     results.append(None)
+                elif written and time.perf_counter() - begun > GROUP_SECONDS:
+                    results.append(_LATER)
+                    batches.append(Batch((), False))
                 else:
+                    written += 1
                     scope = WriteScope(tx, self._ids)
                     try:
                         async with tx.savepoint(item.scope):
@@ -210,6 +221,19 @@ class EventLog:
         written = await self.database.write(work, HUB)
         self.measured(len(written.appended.entries), time.perf_counter() - begun)
         return written
+
+    def _put_back(self, group: list[Waiting], written: "_Written") -> list[Waiting]:
+        """Let the writes wait again that had no time in this group; the others are left."""
+        late = [result is _LATER for result in written.results]
+        if not any(late):
+            return group
+        self.waiting.put_back([item for item, later in zip(group, late, strict=True) if later])
+        outcomes, results = written.appended.outcomes, written.results
+        written.appended = written.appended._replace(
+            outcomes=[each for each, later in zip(outcomes, late, strict=True) if not later]
+        )
+        written.results = [result for result in results if result is not _LATER]
+        return [item for item, later in zip(group, late, strict=True) if not later]
 
     async def _settle(self, group: list[Waiting], written: "_Written") -> None:
         appended = written.appended
@@ -368,6 +392,10 @@ class _Raised:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+
+
+_LATER = object()
+"""What stands for the result of a write that had no time in its group."""
 
 
 class _Written:

@@ -125,9 +125,9 @@ class Committed(Generic[T]):
 
 
 class Write:
-    """A row-changing write that waits for its group."""
+    """A row-changing write that waits for its group, in the lane of its merchant and key."""
 
-    __slots__ = ("future", "scope", "work")
+    __slots__ = ("future", "lane", "scope", "work")
 
     def __init__(
         self,
@@ -138,6 +138,7 @@ class Write:
         self.work = work
         self.scope = scope
         self.future = future
+        self.lane: Lane = (scope.merchant_id or "", scope.actor_id or "")
 
     def refuse(self, error: Exception) -> None:
         if not self.future.done():
@@ -168,17 +169,28 @@ class Lanes:
 
     def push(self, item: Waiting) -> None:
         """Let something wait in its lane."""
-        merchant, key = item.lane if isinstance(item, Publication) else OF_THE_HUB
+        self._lane(item).append(item)
+        events, size = _weight(item)
+        self.events += events
+        self.bytes += size
+
+    def put_back(self, items: Sequence[Waiting]) -> None:
+        """Let what was taken wait again, each before everything else in its lane."""
+        for item in reversed(items):
+            self._lane(item).appendleft(item)
+            events, size = _weight(item)
+            self.events += events
+            self.bytes += size
+
+    def _lane(self, item: Waiting) -> deque[Waiting]:
+        merchant, key = item.lane
         of_merchant = self._lanes.get(merchant)
         if of_merchant is None:
             of_merchant = self._lanes[merchant] = OrderedDict()
         waiting = of_merchant.get(key)
         if waiting is None:
             waiting = of_merchant[key] = deque()
-        waiting.append(item)
-        events, size = _weight(item)
-        self.events += events
-        self.bytes += size
+        return waiting
 
     def take_group(self) -> list[Waiting]:
         """The next group: it closes at 512 events, 64 messages or 256 KiB."""

@@ -17,8 +17,12 @@ from .rules import climbing, structure, too_long
 from .shortening import shortened
 
 FILLED_CHARACTERS = 4 * 1024 * 1024
-"""Most characters of one text that are put together. What is longer is refused by its length
-alone: a value of a megabyte in a thousand places would take a gigabyte."""
+"""Most characters that are put together for all texts of a content. What is longer is refused by
+its length alone: a value of a megabyte in a thousand places would take a gigabyte."""
+
+
+_ENCODED = 12
+"""Most characters that percent-encoding makes of one: three for each of four bytes."""
 
 
 class Filled(Struct, frozen=True):
@@ -51,7 +55,12 @@ def check(content: Content) -> list[FieldError]:
 
 
 def fill(
-    content: Content, values: Mapping[str, Any], *, strict: bool = True, truncate: bool = False
+    content: Content,
+    values: Mapping[str, Any],
+    *,
+    strict: bool = True,
+    truncate: bool = False,
+    most: int = FILLED_CHARACTERS,
 ) -> Filled:
     """Put values into a content, once and as text; in time linear in the text that comes of it.
 
@@ -62,6 +71,8 @@ def fill(
             both cases it stays visible, and counts as no character.
         truncate: texts that are too long are cut with an ellipsis instead of being refused;
             addresses and ids never are.
+        most: characters that are put together for all texts; those that are too long anyway stay
+            behind it as they are in the template.
     """
     plan = _plan(content)
     errors = plan.faults.copy()
@@ -80,8 +91,8 @@ def fill(
             errors.append(FieldError(f"/variables/{name}", _unwritable(values[name])))
         known[name] = shown(name)
         visible.add(name)
-    if known and plan.most * max(map(len, known.values())) > FILLED_CHARACTERS:
-        filled = [_bounded(field, known, visible, errors) for field in plan.fields]
+    if known and plan.places * max(map(len, known.values())) * _ENCODED > most:
+        filled = list(_bounded(plan.fields, known, visible, errors, most))
     else:
         filled = [field.filled(known, visible) for field in plan.fields]
     if truncate:
@@ -125,12 +136,12 @@ class _Field:
 class _Plan:
     """What can be known of a template before it has values."""
 
-    __slots__ = ("faults", "fields", "main", "most", "names")
+    __slots__ = ("faults", "fields", "main", "names", "places")
 
     def __init__(self, content: Content) -> None:
         self.fields = [_Field(text) for text in texts(content)]
         self.names = list(dict.fromkeys(name for field in self.fields for name in field.names))
-        self.most = max((len(field.names) for field in self.fields), default=0)
+        self.places = sum(len(field.names) for field in self.fields)
         self.faults = [*structure(content), *_malformed(self.fields)]
         self.main = self._joining(content)
 
@@ -172,14 +183,22 @@ def _unwritable(value: object) -> str:
 
 
 def _bounded(
-    field: _Field, known: Mapping[str, str], visible: Set[str], errors: list[FieldError]
-) -> str:
-    """The text filled in, or as it is in the template where it would be far too long."""
-    length = sum(map(len, field.parts[::2])) + sum(len(known[name]) for name in field.names)
-    if length <= FILLED_CHARACTERS:
-        return field.filled(known, visible)
-    errors.append(too_long(field.text.pointer, field.text.what, length, field.limit))
-    return field.text.text
+    fields: list[_Field],
+    known: Mapping[str, str],
+    visible: Set[str],
+    errors: list[FieldError],
+    most: int,
+) -> Iterator[str]:
+    """The texts filled in, or as they are in the template where they are too long for it and for
+    what may be put together."""
+    for field in fields:
+        length = sum(map(len, field.parts[::2])) + sum(len(known[name]) for name in field.names)
+        if length > field.limit and length * (_ENCODED if field.address else 1) > most:
+            errors.append(too_long(field.text.pointer, field.text.what, length, field.limit))
+            yield field.text.text
+        else:
+            most -= length
+            yield field.filled(known, visible)
 
 
 def _malformed(fields: list[_Field]) -> Iterator[FieldError]:

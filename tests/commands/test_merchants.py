@@ -38,6 +38,9 @@ async def test_an_admin_renames_any_but_the_one_it_is_not_narrowed_to(local: Loc
     query = f"merchant_id={local.merchant_id}"
     async with connect(local, local.keys["admin"], query=query) as narrowed:
         assert (await refusal(narrowed, "merchants.update", params))["code"] == "not_found"
+        # A key for every merchant is none of the one's.
+        params = {"role": "admin", "name": "everywhere"}
+        assert (await refusal(narrowed, "keys.create", params))["code"] == "forbidden"
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "a\n", "x" * 121, None, 5])

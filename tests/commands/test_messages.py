@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hub.protocol.ids import uuid7
+from tests.commands.shop import Shop
 from tests.gateway.calling import refusal, result
 from tests.gateway.local_hub import LocalHub
 from tests.support.rest import Answer
@@ -164,3 +165,30 @@ async def test_an_admins_event_is_the_admins_in_the_audit(local: LocalHub) -> No
     [told] = audit.json()["audit"]
     assert (told["actor"]["role"], told["actor"]["id"]) == ("admin", local.key_ids["admin"])
     assert told["address"] == "127.0.0.1"
+
+
+async def test_the_next_page_of_a_conversation_has_an_address_whatever_it_is_called(
+    shop: Shop,
+) -> None:
+    for number in range(2):
+        data = {"messageId": f"m{number}", "fromPhone": "☃ x>", "text": "", "timestamp": 1}
+        await shop.done("POST", "/events", {"type": "message_received", "data": data}, who="bot")
+    answer = await shop.ask("GET", "/conversations/%E2%98%83%20x%3E", limit=1)
+    assert answer.status == 200, answer.body
+    after = answer.json()["next"]
+    link = f'</api/conversations/%E2%98%83%20x%3E?limit=1&after={after}>; rel="next"'
+    assert answer.headers["link"] == link
+
+
+async def test_a_page_has_no_more_messages_than_are_encoded_at_once(shop: Shop) -> None:
+    for start in (0, 150):
+        frames = [
+            {"type": type_, "data": data}
+            for type_, data in (received(number) for number in range(start, start + 150))
+        ]
+        answer = await rest(shop.hub, "POST", "/api/events", frames, key=shop.hub.keys["bot"])
+        assert answer.status == 201
+    for path in ("/messages", "/conversations/263771"):
+        first = await shop.done("GET", path, limit=1000)
+        rest_of_them = await shop.done("GET", path, limit=1000, after=first["next"])
+        assert (first["count"], rest_of_them["count"]) == (200, 100)

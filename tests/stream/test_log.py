@@ -9,6 +9,7 @@ import pytest
 from hub.protocol.drafts import Origin
 from hub.protocol.errors import Unavailable
 from hub.protocol.ids import Uuid7Source
+from hub.stream import log as module
 from hub.stream.append import Outcome
 from hub.stream.entry import Entry
 from hub.stream.log import EventLog, open_log
@@ -133,6 +134,41 @@ async def test_a_write_without_events_answers_the_end(database: Database) -> Non
     async with running_log(database) as log:
         await publish(log, [draft(), draft()])
         assert (await log.commit(merchant("m1"), HUB)).offset == 2
+
+
+async def test_writes_that_take_long_wait_for_the_next_group_in_their_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "GROUP_SECONDS", -1.0)  # one is as long as a group may take
+    faulty = FaultyDatabase(database)
+
+    async def failing(scope: WriteScope) -> None:
+        raise LookupError("mine")
+
+    async with running_log(faulty) as log:
+        opened = faulty.writes
+        faulty.writing.clear()
+        before = publish(log, [draft("first")])
+        await until(lambda: faulty.writes == opened + 1)
+        writes = [
+            asyncio.ensure_future(log.commit(merchant(f"m{number}", f"{number}"), HUB))
+            for number in range(4)
+        ]
+        bad = asyncio.ensure_future(log.commit(failing, HUB))
+        await asyncio.sleep(0)
+        after = publish(log, [draft("last")])
+        faulty.writing.set()
+        assert offsets(await before) == [1]
+        # What only appends does not wait for them.
+        assert offsets(await after) == [3]
+        assert [(await write).offset for write in writes] == [3, 4, 5, 6]
+        with pytest.raises(LookupError, match="mine"):
+            await bad
+        assert faulty.writes == opened + 6
+        assert log.idle
+    texts = [frame["data"].get("text") for _, frame in await stored(database)]
+    assert texts == [None, "0", None, "1", "2", "3"]
+    assert await merchant_ids(database) == ["m0", "m1", "m2", "m3"]
 
 
 async def test_a_failing_write_is_undone_alone_and_leaves_no_hole(database: Database) -> None:

@@ -1,10 +1,21 @@
 """Lanes: whose turn it is at the log, and that each keeps its order."""
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.protocol.drafts import Draft
-from hub.stream.waiting import GROUP_BYTES, GROUP_EVENTS, Lane, Lanes, Publication
+from hub.stream.waiting import (
+    GROUP_BYTES,
+    GROUP_EVENTS,
+    Lane,
+    Lanes,
+    Publication,
+    Write,
+    WriteScope,
+)
+from storage.scope import Scope
 from tests.stream.support import draft
 
 
@@ -54,6 +65,37 @@ def test_messages_fill_a_group_sooner() -> None:
     assert [len(lanes.take_group()) for _ in range(2)] == [64, 36]
     lanes.push(waiting(("m", "k"), [message, draft()]))
     assert lanes.events == 9
+
+
+def test_writes_of_one_merchant_do_not_make_those_of_another_wait() -> None:
+    async def work(scope: WriteScope) -> None:
+        """Nothing: it is never carried out."""
+
+    def write(merchant_id: str | None, key: str | None) -> Write:
+        return Write(work, Scope(merchant_id, key), asyncio.Future(loop=loop))
+
+    loop = asyncio.new_event_loop()
+    lanes = Lanes()
+    for _ in range(1000):
+        lanes.push(write("crowded", "flood"))
+    others = [write("crowded", "healthy"), write("alone", "key"), write(None, None)]
+    for item in others:
+        lanes.push(item)
+    group = lanes.take_group()
+    assert {id(item) for item in others} < {id(item) for item in group[:6]}
+    loop.close()
+
+
+def test_what_is_put_back_comes_before_the_rest_of_its_lane() -> None:
+    lanes = Lanes()
+    items = [waiting(("m", "k")) for _ in range(GROUP_EVENTS + 2)]
+    for item in items:
+        lanes.push(item)
+    group = lanes.take_group()
+    lanes.put_back(group[-3:])
+    assert (lanes.events, lanes.bytes) == (5, sum(item.size for item in items[-5:]))
+    assert lanes.take_group() == items[-5:]
+    assert (lanes.events, lanes.bytes) == (0, 0)
 
 
 LANE = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"))
