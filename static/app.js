@@ -14,6 +14,7 @@ import { storedMark, themePreference } from './state/preferences.js';
 import { Session } from './state/session.js';
 import { Sessions } from './state/sessions.js';
 import { Stream } from './state/stream.js';
+import { isOpen, Uploads } from './state/uploads.js';
 import './elements/toast-stack.js';
 import { parseHash, Router } from './views/router.js';
 import { routesOf } from './views/routes.js';
@@ -61,6 +62,7 @@ function openDashboard() {
   const hub = new Hub({ url: socketUrl(), follow: null, backoff: { base: 300, cap: 8_000 } });
   const stream = new Stream(hub, streamScope(query, session));
   const merchants = new Merchants(rest);
+  const uploads = new Uploads(hub);
   hub.on('event', ({ merchant_id }) => merchants.meet(merchant_id));
   const context = {
     hub,
@@ -74,6 +76,7 @@ function openDashboard() {
     audit: new Audit(hub),
     health: new HealthReport(hub, systemClock),
     commands: new Commands(hub),
+    uploads,
     may: (method) => may(role, method),
     adjust: (changes) => router.adjust(changes),
     depart: (go) => router.depart(go),
@@ -105,9 +108,14 @@ function openDashboard() {
   const retry = () => document.visibilityState === 'visible' && hub.retryNow();
   document.addEventListener('visibilitychange', retry);
   window.addEventListener('online', retry);
+  // Files on their way would be lost with the page.
+  const warn = (event) => uploads.store.value.list.some(isOpen) && event.preventDefault();
+  window.addEventListener('beforeunload', warn);
   return () => {
     document.removeEventListener('visibilitychange', retry);
     window.removeEventListener('online', retry);
+    window.removeEventListener('beforeunload', warn);
+    uploads.stop();
     router.stop();
     frame.leave();
     hub.stop();

@@ -2,13 +2,29 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from .database import Transaction
 from .merchant_records import MediaFile, MediaStatus, TemplateMedia
 from .scope import scoped
 from .table import Table, of_one
+
+
+class MediaPlace(Struct, frozen=True):
+    """What shows a file.
+
+    Attributes:
+        type: `product` or `template`.
+        id: of the product or the template.
+    """
+
+    type: Literal["product", "template"]
+    id: str
+    name: str
+
 
 _MEDIA = Table("media_files", MediaFile, "media file")
 
@@ -45,10 +61,24 @@ async def by_hash(tx: Transaction, hash_: str) -> MediaFile:
 
 
 async def page(
-    tx: Transaction, after: str, limit: int, *, status: MediaStatus | None = None
+    tx: Transaction,
+    after: str,
+    limit: int,
+    *,
+    status: MediaStatus | None = None,
+    name: str | None = None,
+    newest_first: bool = False,
 ) -> list[MediaFile]:
-    """Up to `limit` files whose id sorts after `after`, by id."""
-    return await _MEDIA.page(tx, after, limit, {"status": status})
+    """Up to `limit` files behind `after`, by id.
+
+    Args:
+        name: any part of the name under which it came; capitals of a-z do not count.
+        newest_first: with ids that descend.
+    """
+    return await _MEDIA.page(
+        tx, after, limit, {"status": status}, containing={"original_name": name},
+        newest_first=newest_first,
+    )  # fmt: skip
 
 
 async def expired(tx: Transaction, now: str, limit: int) -> list[MediaFile]:
@@ -79,28 +109,29 @@ async def uses(tx: Transaction, files: Sequence[MediaFile]) -> dict[str, int]:
     return dict(found)
 
 
-async def places(tx: Transaction, file: MediaFile, limit: int) -> list[str]:
-    """Where a file is shown, in words for people, up to `limit` of each kind."""
+async def places(tx: Transaction, file: MediaFile, limit: int) -> list[MediaPlace]:
+    """Where a file is shown, up to `limit` of each kind."""
     rows = await tx.fetch(
-        "SELECT products.name FROM product_media p"
+        "SELECT products.id, products.name FROM product_media p"
         " JOIN products ON products.merchant_id = p.merchant_id AND products.id = p.product_id"
         " WHERE p.merchant_id = ? AND p.media_id = ? ORDER BY p.id LIMIT ?",
         (file.merchant_id, file.id, limit),
     )
-    names = [name for id_, name in await _in_templates(tx, {file.merchant_id}) if id_ == file.id]
-    return [
-        *(f"the product {name!r}" for (name,) in rows),
-        *(f"the template {name!r}" for name in names[:limit]),
-    ]
+    named = await _in_templates(tx, {file.merchant_id})
+    shown = [place for media_id, place in named if media_id == file.id]
+    return [*(MediaPlace("product", id_, name) for id_, name in rows), *shown[:limit]]
 
 
-async def _in_templates(tx: Transaction, merchant_ids: set[str]) -> list[tuple[str, str]]:
-    """The media that templates name: the id of a file, and the template's name."""
+async def _in_templates(tx: Transaction, merchant_ids: set[str]) -> list[tuple[str, MediaPlace]]:
+    """The media that templates name: the id of a file, and the template, by its name."""
     rows = await tx.fetch_wanted(
         ("m",),
         [(id_,) for id_ in sorted(merchant_ids)],
-        "SELECT t.name, t.media FROM wanted"
+        "SELECT t.name, t.id, t.media FROM wanted"
         " JOIN message_templates t ON t.merchant_id = m AND t.media IS NOT NULL",
     )
-    named = [(name, msgspec.json.decode(media, type=TemplateMedia)) for name, media in sorted(rows)]
-    return [(media.media_id, name) for name, media in named if media.media_id is not None]
+    named = [
+        (msgspec.json.decode(media, type=TemplateMedia).media_id, MediaPlace("template", id_, name))
+        for name, id_, media in sorted(rows)
+    ]
+    return [(media_id, place) for media_id, place in named if media_id is not None]

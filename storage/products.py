@@ -1,7 +1,5 @@
 """The table `products`."""
 
-import re
-import string
 from collections.abc import Sequence
 
 from msgspec import structs
@@ -9,7 +7,7 @@ from msgspec import structs
 from .database import Transaction, Value
 from .errors import Stale
 from .merchant_records import Product
-from .table import Table, of_one
+from .table import Table, has_part, of_one, part_pattern
 
 _PRODUCTS = Table("products", Product, "product")
 
@@ -87,17 +85,11 @@ async def search(tx: Transaction, q: str, after: str, limit: int) -> list[Produc
     Args:
         q: any text; capitals of a-z do not count.
     """
-    # A merchant's products are read in the order of their ids until the page is full. Both
-    # engines fold the 26 letters and no others: lower() of a name in COLLATE "C" and SQLite's.
+    # A merchant's products are read in the order of their ids until the page is full.
     where, bound = of_one(tx)
-    literally = _SPECIAL.sub(r"!\g<0>", q.translate(_LOWER))
-    params: list[Value] = [*bound, f"%{literally}%"]
-    where += " AND lower(name) LIKE ? ESCAPE '!'"
+    params: list[Value] = [*bound, part_pattern(q)]
+    where += f" AND {has_part('name')}"
     if after:
         where += " AND id > ?"
         params.append(after)
     return await _PRODUCTS.select(tx, f"{where} ORDER BY id LIMIT ?", (*params, limit))
-
-
-_SPECIAL = re.compile("[!%_]")
-_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)

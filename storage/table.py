@@ -2,6 +2,7 @@
 
 import math
 import re
+import string
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
@@ -22,6 +23,20 @@ _encoder = msgspec.json.Encoder()
 # An escaped NUL: not one whose backslash is itself escaped.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _LARGEST = 2**63 - 1
+_SPECIAL = re.compile("[!%_]")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def has_part(column: str) -> str:
+    """The condition that a text column matches a `part_pattern`; capitals of a-z do not count."""
+    # Both engines fold the 26 letters and no others: lower() of a name in COLLATE "C" and SQLite's.
+    return f"lower({column}) LIKE ? ESCAPE '!'"
+
+
+def part_pattern(part: str) -> str:
+    """What `has_part` is bound to: any text, meant as it stands."""
+    literally = _SPECIAL.sub(r"!\g<0>", part.translate(_LOWER))
+    return f"%{literally}%"
 
 
 class Table(Generic[R]):
@@ -129,6 +144,7 @@ class Table(Generic[R]):
         limit: int,
         filters: Mapping[str, Value],
         *,
+        containing: Mapping[str, str | None] | None = None,
         newest_first: bool = False,
     ) -> list[R]:
         """Up to `limit` records in the order of their ids.
@@ -136,9 +152,14 @@ class Table(Generic[R]):
         Args:
             after: the id behind which the page begins; empty for the first page.
             filters: columns and what they must be; None for anything.
+            containing: columns and what must be a part of them, see `has_part`; None for anything.
         """
         where, bound = scoped(tx)
         params: list[Value] = [*bound]
+        for column, part in (containing or {}).items():
+            if part is not None:
+                where += f" AND {has_part(column)}"
+                params.append(part_pattern(part))
         for column, value in filters.items():
             if value is not None:
                 where += f" AND {column} = ?"

@@ -28,6 +28,8 @@ T = TypeVar("T")
 Result = dict[str, Any]
 """The members of an answer, by name; the doors add the place in the log to them."""
 
+FOR_WHICH = "an admin says for which merchant"
+
 ADMINS: frozenset[Role] = frozenset({"admin"})
 OPERATORS: frozenset[Role] = frozenset({"admin", "merchant"})
 """Who runs a merchant's business."""
@@ -130,7 +132,7 @@ class Invocation:
             InvalidParams: an admin did not say which.
         """
         if self.actor.merchant_id is None:
-            raise invalid(InvalidParams, "/merchant_id", "an admin says for which merchant")
+            raise invalid(InvalidParams, "/merchant_id", FOR_WHICH)
         return self.actor.merchant_id
 
     @property

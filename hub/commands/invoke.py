@@ -24,7 +24,7 @@ from hub.services import Services
 from storage import errors, owners
 from storage.scope import HUB
 
-from .command import Command, Invocation, Result
+from .command import FOR_WHICH, Command, Invocation, Result
 from .idempotency import KeyedCall, keyed_call
 from .table import COMMANDS
 
@@ -62,6 +62,11 @@ async def invoke(
         keyed = _keyed(command, actor, said or params, key)
         call = Invocation(services, actor, command, keyed=keyed, if_match=versions)
         result = await command.run(call, params)
+    except errors.Sealed:
+        if actor.merchant_id is not None:
+            raise
+        # Something was looked up within one merchant, and an admin has named none.
+        raise invalid(InvalidParams, "/merchant_id", FOR_WHICH) from None
     except errors.StorageError as error:
         raise _refusal(error, versions) from error
     return result, call.offset

@@ -4,7 +4,7 @@ A picture is stored once for each merchant: who uploads the same content again g
 there. Its file is placed before the commit and looked after behind it; see `storage.blobs`.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, structs
 
@@ -26,15 +26,24 @@ from .params import PAGE, After, ById, Limit, RowId, Word, next_of
 
 ORIGINAL = "content"
 """The variant of a picture as it was uploaded, in addresses."""
-_PLACES = 3
+_NAMED = 3
 """How many products, and templates, a refusal names."""
+_PLACES = 100
+"""How many of each the row of one picture names."""
 
 
 class ListMedia(Struct, forbid_unknown_fields=True):
-    """A page of pictures; `merchant_id` narrows that of an admin."""
+    """A page of pictures; `merchant_id` narrows that of an admin.
+
+    Attributes:
+        name: any part of the name under which it came; capitals of a-z do not count.
+        order: by the time of their upload; `next` goes on in it.
+    """
 
     merchant_id: Word | None = None
     status: MediaStatus | None = None
+    name: Word | None = None
+    order: Literal["oldest", "newest"] = "oldest"
     after: After = ""
     limit: Limit = 100
 
@@ -120,7 +129,10 @@ async def list_(call: Invocation, params: ListMedia) -> Result:
     limit = min(params.limit, PAGE)
 
     async def read(tx: Transaction) -> list[MediaView]:
-        found = await media.page(tx, params.after, limit, status=params.status)
+        found = await media.page(
+            tx, params.after, limit, status=params.status, name=params.name,
+            newest_first=params.order == "newest",
+        )  # fmt: skip
         return await _views(tx, found)
 
     views = await call.read(read)
@@ -129,12 +141,14 @@ async def list_(call: Invocation, params: ListMedia) -> Result:
 
 
 async def get(call: Invocation, params: ById) -> Result:
-    """One picture."""
+    """One picture, and what shows it."""
 
-    async def read(tx: Transaction) -> MediaView:
-        return (await _views(tx, [await media.get(tx, params.id)]))[0]
+    async def read(tx: Transaction) -> tuple[MediaView, list[media.MediaPlace]]:
+        file = await media.get(tx, params.id)
+        return (await _views(tx, [file]))[0], await media.places(tx, file, _PLACES)
 
-    return {"media": _signed(call, await call.read(read))}
+    view, places = await call.read(read)
+    return {"media": _signed(call, view), "places": places}
 
 
 async def upload(call: Invocation, params: UploadMedia | ReceivedMedia) -> Result:
@@ -244,9 +258,9 @@ async def delete(call: Invocation, params: ById) -> Result:
     async def work(scope: WriteScope) -> Result:
         file = await media.get(scope.tx, params.id)
         call.check_version(file.version)
-        places = await media.places(scope.tx, file, _PLACES)
+        places = await media.places(scope.tx, file, _NAMED)
         if places:
-            shown = ", ".join(places)
+            shown = ", ".join(f"the {place.type} {place.name!r}" for place in places)
             raise Conflict(f"this picture is shown by {shown}; take it away there first")
         await media.delete(scope.tx, file.id, file.version)
         data = {
@@ -306,8 +320,9 @@ COMMANDS = (
     ),
     Command(
         name="media.get", http="GET /api/media/{id}", roles=EVERYBODY,
-        summary="One picture, with an address that opens it", params=ById, run=get,
-        answer={"media": MediaView},
+        summary="One picture, with an address that opens it, and the products and templates that "
+        "show it", params=ById, run=get,
+        answer={"media": MediaView, "places": list[media.MediaPlace]},
     ),
     Command(
         name="media.upload", http="POST /api/media/upload", roles=SELLERS,

@@ -53,15 +53,18 @@ export class Rest {
     } catch (cause) {
       throw new HubError('The hub cannot be reached.', { code: 'unreachable', cause });
     }
-    const content = await read(response);
+    const content = contentOf(await response.text());
     if (response.ok) return content;
-    throw problem(response, content);
+    throw refusal(response.status, content, response.headers.get('retry-after'));
   }
 }
 
-/** A proxy in between may answer in anything but JSON: such a body counts as none. */
-async function read(response) {
-  const text = await response.text();
+/**
+ * A proxy in between may answer in anything but JSON: such a body counts as none.
+ * @param {string} text
+ * @returns {any}
+ */
+export function contentOf(text) {
   try {
     return text === '' ? {} : JSON.parse(text);
   } catch {
@@ -69,12 +72,17 @@ async function read(response) {
   }
 }
 
-function problem(response, content) {
-  const wait = response.headers.get('retry-after') ?? content.retry_after;
-  const retryAfter = Number.parseFloat(wait ?? '');
-  return new HubError(content.error ?? content.detail ?? `The hub answered ${response.status}.`, {
-    code: content.code ?? String(response.status),
-    status: response.status,
+/**
+ * @param {number} status
+ * @param {any} content the body of the answer
+ * @param {string | null} retryAfterField
+ * @returns {HubError}
+ */
+export function refusal(status, content, retryAfterField) {
+  const retryAfter = Number.parseFloat(retryAfterField ?? content.retry_after ?? '');
+  return new HubError(content.error ?? content.detail ?? `The hub answered ${status}.`, {
+    code: content.code ?? String(status),
+    status,
     errors: content.errors ?? [],
     retryAfter: Number.isNaN(retryAfter) ? null : retryAfter,
   });

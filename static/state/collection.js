@@ -341,7 +341,8 @@ export class Collection {
 
   /** Reads what has changed: at once, or when the pace allows it. */
   #soon() {
-    if (this.#reloading || this.#rounds > 0) return;
+    // What happened before the first reading is in it, or is read behind it.
+    if (this.#since < 0 || this.#reloading || this.#rounds > 0) return;
     this.#schedule(() => this.#round());
   }
 

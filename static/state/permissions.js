@@ -8,8 +8,9 @@ const OPERATORS = new Set(['admin', 'merchant']);
 const SELLERS = new Set(['admin', 'merchant', 'bot']);
 const EVERYBODY = new Set(['admin', 'merchant', 'viewer', 'bot']);
 
-/** What bots change too, as long as it does not remove anything. */
+/** What bots change too. Orders and deliveries they do not remove. */
 const SOLD = new Set(['orders', 'delivery_tasks', 'media']);
+const KEPT = new Set(['orders.delete', 'delivery_tasks.delete']);
 const READING = new Set(['list', 'get', 'search', 'timeline', 'payments', 'media', 'versions']);
 READING.add('version').add('diff').add('preview').add('show');
 /** What only operators see. */
@@ -25,6 +26,6 @@ export function may(role, method) {
   if (INSIDE.has(plural)) return OPERATORS.has(role);
   if (READING.has(verb)) return EVERYBODY.has(role);
   if (method === 'merchants.create') return role === 'admin';
-  const sold = SOLD.has(plural) && verb !== 'delete';
+  const sold = SOLD.has(plural) && !KEPT.has(method);
   return (sold ? SELLERS : OPERATORS).has(role);
 }

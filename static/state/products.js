@@ -21,6 +21,8 @@
  * @property {string} media_id
  * @property {boolean} is_primary
  * @property {string} url
+ * @property {number | null} width pixels
+ * @property {number | null} height
  * @property {string | null} placeholder
  */
 

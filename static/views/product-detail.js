@@ -34,6 +34,8 @@ export function productDrawer(context, { close, edit, activate, remove, changed 
   let shown = '';
   drawer.beside.append(pill);
   drawer.body.append(note, facts, text, pictures.element);
+  // An address opens a picture for a while only; the next reading has another.
+  pictures.element.addEventListener('unreadable', () => followed?.touch());
 
   /** The product as it was read last. */
   const current = () => followed.store.value.value.product;

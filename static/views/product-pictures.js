@@ -2,19 +2,19 @@
  * The pictures of a product: shown in their order, one of them first where there is room for one,
  * and chosen from the merchant's media.
  */
+import '../elements/media-picture.js';
 import { sentenceOf } from '../client/errors.js';
-import { formDialog } from '../elements/dialog.js';
-import { h, icon, oncePerFrame, setText } from '../elements/dom.js';
+import { h, icon } from '../elements/dom.js';
 import { sentence } from '../elements/fields.js';
-import { Keyed } from '../elements/keyed.js';
-import { Collection, faceOf } from '../state/collection.js';
 import { moved } from '../state/products.js';
+import { mediaPicker } from './media-picker.js';
 
 /**
  * @param {import('./shell.js').Context} context
  * @param {(product: import('../state/products.js').Product) => void} changed
  */
-export function productPictures({ hub, commands, toasts, may }, changed) {
+export function productPictures(context, changed) {
+  const { commands, toasts, may } = context;
   const editable = may('products.set_media');
   /** @type {import('../state/products.js').Product | null} */
   let product = null;
@@ -23,9 +23,15 @@ export function productPictures({ hub, commands, toasts, may }, changed) {
   let busy = false;
   const list = h('ul', { class: 'pictures', role: 'list', 'aria-label': 'Pictures' });
   const none = h('p', { class: 'muted', text: 'No pictures yet' });
-  const picker = pictureDialog(hub, (ids) => {
-    const own = pictures.map(({ media_id }) => media_id);
-    return set([...own, ...ids.filter((id) => !own.includes(id))], primaryOf(pictures));
+  const picker = mediaPicker(context, {
+    title: 'Add pictures',
+    submit: 'Add',
+    several: true,
+    chosen(media) {
+      const own = pictures.map(({ media_id }) => media_id);
+      const ids = media.map(({ id }) => id).filter((id) => !own.includes(id));
+      return set([...own, ...ids], primaryOf(pictures));
+    },
   });
   const add = h(
     'button',
@@ -33,7 +39,10 @@ export function productPictures({ hub, commands, toasts, may }, changed) {
       type: 'button',
       class: 'button small',
       hidden: !editable,
-      onclick: () => picker.open(product, pictures.map(({ media_id }) => media_id)),
+      onclick: () => {
+        const known = pictures.map(({ media_id }) => media_id);
+        picker.open({ merchantId: product.merchant_id, known });
+      },
     },
     icon('plus'),
     h('span', { text: 'Add pictures' }),
@@ -80,7 +89,7 @@ export function productPictures({ hub, commands, toasts, may }, changed) {
     list.replaceChildren(...pictures.map((picture, index) => shown(picture, index, ids)));
   }
 
-  function shown({ media_id: id, url, is_primary: primary }, index, ids) {
+  function shown({ media_id: id, url, width, height, is_primary: primary }, index, ids) {
     const first = primaryOf(pictures);
     const name = `picture ${index + 1} of ${ids.length}`;
     const button = (act, sign, label, disabled, ...wanted) => {
@@ -89,10 +98,12 @@ export function productPictures({ hub, commands, toasts, may }, changed) {
       return h('button', { ...how, title: label, disabled, onclick, 'data-act': act }, icon(sign));
     };
     const rest = ids.filter((each) => each !== id);
+    const image = h('media-picture');
+    image.show({ url, thumbnail_url: null, width, height }, { alt: `${product.name}, ${name}` });
     const item = h(
       'li',
       { class: primary ? 'picture primary' : 'picture', 'data-media': id },
-      h('img', { src: url, alt: `${product.name}, ${name}`, loading: 'lazy' }),
+      image,
       primary && h('span', { class: 'picture-mark', text: 'Main' }),
       editable &&
         h(
@@ -128,96 +139,4 @@ export function productPictures({ hub, commands, toasts, may }, changed) {
 
 function primaryOf(pictures) {
   return pictures.find(({ is_primary }) => is_primary)?.media_id ?? null;
-}
-
-/**
- * Chooses from the merchant's media.
- * @param {import('../client/hub.js').Hub} hub
- * @param {(ids: string[]) => Promise<void>} chosen
- * @param {{ title?: string, submit?: string, single?: boolean }} [says]
- */
-export function pictureDialog(
-  hub,
-  chosen,
-  { title = 'Add pictures', submit = 'Add', single = false } = {},
-) {
-  const media = new Collection(hub, { plural: 'media', page: 60 });
-  /** @type {Set<string>} */
-  let marked = new Set();
-  let known = [];
-  const grid = h('ul', { class: 'picture-choice', role: 'list', 'aria-label': 'Media' });
-  const options = new Keyed(grid, option);
-  const text = h('p', { class: 'muted', role: 'status' });
-  const more = h('button', {
-    type: 'button',
-    class: 'button small',
-    text: 'Show more',
-    onclick: () => media.more('all'),
-  });
-  const dialog = formDialog({
-    title,
-    submit,
-    icon: single ? 'check' : 'plus',
-    wide: true,
-    body: [text, grid, more],
-    run: () => chosen([...marked]),
-  });
-  const draw = oncePerFrame(() => {
-    const state = media.store.value;
-    const offered = state.rows.filter(({ id }) => !known.includes(id));
-    const says = {
-      loading: 'Loading the media…',
-      offline: 'Not connected.',
-      failed: state.problem,
-      empty: 'There is no other picture. Upload some on the Media screen.',
-      rows: single ? 'Choose one.' : 'Choose one or several.',
-    };
-    setText(text, says[faceOf(state, offered.length)]);
-    more.hidden = !state.parts.all?.more;
-    options.show(offered.map((each) => [each.id, each]));
-  });
-  media.store.watch(draw);
-
-  /** @param {string} id */
-  function option(id) {
-    const type = single ? 'radio' : 'checkbox';
-    const control = h('input', { type, name: `${submit}-picture`, class: 'unseen' });
-    control.addEventListener('change', () => {
-      if (single) marked.clear();
-      if (control.checked) marked.add(id);
-      else marked.delete(id);
-      dialog.label(marked.size && !single ? `${submit} ${marked.size}` : submit);
-    });
-    const picture = h('img', { alt: '', loading: 'lazy' });
-    const label = h('label', { class: 'picture-option' }, control, picture);
-    return {
-      element: h('li', {}, label),
-      show({ url, thumbnail_url: thumbnail, original_name: name }) {
-        control.checked = marked.has(id);
-        control.setAttribute('aria-label', name);
-        label.title = name;
-        // An address that is signed anew is another: the picture is not read again for it.
-        if (!picture.src) picture.src = thumbnail ?? url;
-      },
-    };
-  }
-
-  dialog.element.addEventListener('close', () => media.close());
-  return {
-    element: dialog.element,
-    /**
-     * @param {{ merchant_id?: string }} product whose merchant's media are offered
-     * @param {string[]} own what it shows already
-     */
-    open(product, own) {
-      marked = new Set();
-      known = own;
-      const wanted = { merchant_id: product.merchant_id, status: 'ready' };
-      media.ask({ all: wanted }, { accepts: ({ status }) => status === 'ready' });
-      media.open();
-      dialog.label(submit);
-      dialog.open();
-      draw();
-    },
-  };
 }

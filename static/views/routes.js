@@ -6,6 +6,7 @@ import { may } from '../state/permissions.js';
 import { auditView } from './audit.js';
 import { conversationsView } from './conversations.js';
 import { healthView } from './health.js';
+import { mediaView } from './media.js';
 import { ordersView } from './orders.js';
 import { productsView } from './products.js';
 import { sessionsView } from './sessions.js';
@@ -40,6 +41,14 @@ const ROUTES = {
     needs: 'products.list',
     live: true,
     open: productsView,
+  },
+  '/media': {
+    title: 'Media',
+    icon: 'media',
+    group: 'Shop',
+    needs: 'media.list',
+    live: true,
+    open: mediaView,
   },
   '/conversations': {
     title: 'Conversations',

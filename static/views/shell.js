@@ -34,6 +34,7 @@ const THEMES = {
  * @property {import('../state/audit.js').Audit} audit
  * @property {import('../state/health.js').HealthReport} health
  * @property {import('../state/commands.js').Commands} commands
+ * @property {import('../state/uploads.js').Uploads} uploads
  * @property {(method: string) => boolean} may whether a command is offered to who is signed in
  * @property {ReturnType<typeof import('../state/preferences.js').themePreference>} theme
  * @property {import('../elements/toast-stack.js').ToastStack} toasts

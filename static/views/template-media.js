@@ -5,7 +5,7 @@ import { countedField } from '../elements/counted-field.js';
 import { h, icon } from '../elements/dom.js';
 import { field, input, select } from '../elements/fields.js';
 import { LIMITS } from '../state/template-text.js';
-import { pictureDialog } from './product-pictures.js';
+import { mediaPicker } from './media-picker.js';
 
 /**
  * @param {import('./shell.js').Context} context
@@ -48,26 +48,26 @@ export function mediaEditor(context, host) {
     hint: 'Of a picture on the Media screen',
     wide: true,
   });
-  const pictures = pictureDialog(context.hub, chosen, {
-    title: 'Choose a picture',
-    submit: 'Choose',
-    single: true,
-  });
+  const pictures = mediaPicker(context, { title: 'Choose a picture', submit: 'Choose', chosen });
   const choose = h(
     'button',
     {
       type: 'button',
       class: 'button small',
-      onclick: () => pictures.open(host.whose(), [host.draft().media.media_id]),
+      onclick: () =>
+        pictures.open({
+          merchantId: host.whose().merchant_id ?? null,
+          known: [host.draft().media.media_id].filter(Boolean),
+        }),
     },
     icon('media'),
     h('span', { text: 'Choose a picture' }),
   );
 
-  /** @param {string[]} ids one, or none */
+  /** @param {import('../state/media.js').Media[]} pictures one, or none */
   async function chosen([picture]) {
     if (!picture) return;
-    id.control.value = picture;
+    id.control.value = picture.id;
     id.control.dispatchEvent(new Event('input', { bubbles: true }));
   }
 

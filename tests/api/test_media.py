@@ -2,12 +2,13 @@
 
 import re
 import time
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from uuid import uuid4
 
 import pytest
 
 from tests.api.conftest import World, check_problem, pointers
-from tests.api.pictures import fresh, uploaded
+from tests.api.pictures import fresh, send, uploaded
 from tests.support.rest import Answer, call, paged
 
 MISSING = "01993e5c-7a40-7000-8000-000000000000"
@@ -46,6 +47,48 @@ async def test_a_list_goes_on_page_by_page(world: World) -> None:
         link = answer.headers.get("link")
         path = "" if link is None else link[1 : link.index(">")]
     assert [row["id"] for row in found] == [row["id"] for row in whole]
+
+
+async def test_a_list_has_the_newest_first_and_is_narrowed_by_a_part_of_the_name(
+    world: World,
+) -> None:
+    mark = uuid4().hex
+    names = [f"{mark} Tea 100%.png", f"{mark} TEA_2.png", f"{mark} coffee.png"]
+    rows = []
+    for name in names:
+        line = {"X-File-Name": quote(name)}
+        answer = await send(world.hub, world.keys["merchant"], fresh(), headers=line)
+        rows.append(answer.json()["media"]["id"])
+
+    async def found(name: str, who: str = "merchant", **more: str) -> list[str]:
+        query = urlencode({"name": f"{mark}{name}", **more})
+        page = (await get(world, f"/api/media?{query}", who)).json()
+        return [row["id"] for row in page["media"]]
+
+    assert await found("") == rows
+    assert await found("", order="newest") == rows[::-1]
+    assert await found("", order="newest", after=rows[2], limit="1") == [rows[1]]
+    assert await found(" tea") == rows[:2]
+    assert await found(" tea 100%") == [rows[0]]
+    assert await found(" tea%") == []
+    assert await found(" tea_") == [rows[1]]
+    assert await found("", "admin") == rows
+    assert await found("", "owner") == []
+
+
+async def test_a_row_says_what_shows_the_picture(world: World) -> None:
+    key = world.keys["merchant"]
+    media = await uploaded(world.hub, key)
+    body = {"name": f"Tea {uuid4().hex}", "price": 1, "currency": "USD", "stock": 1}
+    product = (await call(world.hub, "POST", "/api/products", body, key=key)).json()["product"]
+    path = f"/api/media/{media['id']}"
+    assert (await get(world, path, "viewer")).json()["places"] == []
+    wanted = {"media_ids": [media["id"]]}
+    await call(world.hub, "PUT", f"/api/products/{product['id']}/media", wanted, key=key)
+    shown = (await get(world, path, "viewer")).json()
+    assert shown["media"]["used_by"] == 1
+    place = {"type": "product", "id": product["id"], "name": product["name"]}
+    assert shown["places"] == [place]
 
 
 async def test_stored_addresses_are_unsigned_and_answers_sign_them(world: World) -> None:

@@ -41,7 +41,7 @@ FAULTS = """
     .map((element) => ({ element, box: seen(element) }))
     .filter(({ box }) => box);
 
-  const floating = 'toast-stack, .pill, .filter-problem, event-inspector, .lifted';
+  const floating = 'toast-stack, .pill, .filter-problem, event-inspector, .lifted, .file-drop';
   const flowing = (element) => getComputedStyle(element).display === 'inline';
   const layer = (element) => element.closest(floating);
   for (const [index, { element, box }] of parts.entries()) {

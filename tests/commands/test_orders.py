@@ -427,3 +427,10 @@ async def test_an_id_that_two_merchants_have_is_nobodys_for_an_admin(shop: Shop)
     async with connect(shop.hub, shop.hub.keys["admin"], query=query) as admin:
         got = await called(admin, "products.get", {"id": id_})
     assert (got["result"]["product"]["name"], got["result"]["product"]["price"]) == ("ours", 250)
+
+
+async def test_an_admin_says_for_which_merchant(shop: Shop) -> None:
+    body = {"customer_phone": PHONE, "items": wanted((await shop.product(), 1))}
+    answer = await shop.ask("POST", "/orders", body, who="admin")
+    assert (answer.status, answer.json()["code"]) == (422, "invalid_params")
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/merchant_id"]

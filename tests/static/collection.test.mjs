@@ -116,6 +116,23 @@ test('a page is read, then one more', async () => {
   assert.equal(hub.count('orders.list'), 3);
 });
 
+test('what the log tells before the first reading adds no row beyond the page', async () => {
+  const hub = new FakeHub(7);
+  const clock = new FakeClock();
+  hub.become('connecting');
+  const list = new Collection(hub, { plural: 'orders', page: 3, clock });
+  list.open();
+  list.ask({ all: {} });
+  hub.become('catching-up');
+  hub.tell(1, 'order_created', 1);
+  await pass(clock, 250);
+  assert.deepEqual(hub.asked, []);
+  hub.become('live');
+  await pass(clock, 250);
+  assert.deepEqual(shown(list), [7, 6, 5]);
+  assert.deepEqual(hub.asked, [['orders.list', { limit: 3 }]]);
+});
+
 test('nothing there is something to be said', async () => {
   const { list } = await opened(0);
   assert.equal(faceOf(list.store.value), 'empty');

@@ -201,7 +201,8 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "by_ids": [Call(ONE, lambda made: ([made.file.id, NO_ID],))],
         "by_hash": [Call(ONE, lambda made: ("0" * 64,))],
         "expired": [Call(ALL, lambda made: (LATER, 10))],
-        "page": _paged(status="ready"),
+        "page": _paged({"name": "a"}, status="ready")
+        + _paged({"newest_first": True}, status="ready"),
         "places": [Call(ANY, lambda made: (made.file, 3))],
         "uses": [Call(ANY, lambda made: ([made.file],))],
     },

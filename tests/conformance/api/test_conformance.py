@@ -4,7 +4,7 @@ import pytest
 
 from hub.api.openapi.document import described
 from tests.api.conftest import World
-from tests.conformance.api.tool import PHASES, Phase, Run, run
+from tests.conformance.api.tool import Phase, Run, run
 
 TAGS = sorted({each.tag for each in described()})
 OF_ADMINS = ("audit", "keys", "merchants", "sessions")
@@ -55,11 +55,11 @@ def test_one_operation_after_another(world: World) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("name", ["merchant", "admin"])
-def test_all_at_length(world: World, name: str, phase: Phase) -> None:
+@pytest.mark.parametrize("phase", ["coverage", "fuzzing"])
+def test_all_at_length(world: World, phase: Phase) -> None:
+    """By an admin, who works for every merchant: the others' keys are above."""
     found = run(
-        world.hub.url, world.keys[name], (phase,),
-        own_key_id=world.ids[name], examples=25, steps=8, seed=2,
+        world.hub.url, world.keys["admin"], (phase,),
+        own_key_id=world.ids["admin"], examples=15, seed=2,
     )  # fmt: skip
     check(found)
