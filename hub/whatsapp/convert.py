@@ -86,9 +86,7 @@ def _media(
 ) -> Message:
     caption = content.joined()
     if format_ != "text" and (content.header is not None or content.footer is not None):
-        warnings.append(
-            f"A message with a {kind} has no header or footer: they are in its caption."
-        )
+        warnings.append("A message with media has no header or footer: they are in its caption.")
     if format_ == "cloud":
         if kind == "image" and file.mime_type == "image/webp":
             warnings.append("The Cloud API takes no WebP picture: make it JPEG or PNG.")

@@ -34,22 +34,6 @@ const ROUTES = {
     live: true,
     open: ordersView,
   },
-  '/products': {
-    title: 'Products',
-    icon: 'products',
-    group: 'Shop',
-    needs: 'products.list',
-    live: true,
-    open: productsView,
-  },
-  '/media': {
-    title: 'Media',
-    icon: 'media',
-    group: 'Shop',
-    needs: 'media.list',
-    live: true,
-    open: mediaView,
-  },
   '/conversations': {
     title: 'Conversations',
     icon: 'conversations',
@@ -58,6 +42,14 @@ const ROUTES = {
     live: true,
     open: conversationsView,
   },
+  '/products': {
+    title: 'Products',
+    icon: 'products',
+    group: 'Shop',
+    needs: 'products.list',
+    live: true,
+    open: productsView,
+  },
   '/templates': {
     title: 'Templates',
     icon: 'templates',
@@ -65,6 +57,14 @@ const ROUTES = {
     needs: 'templates.list',
     live: true,
     open: templatesView,
+  },
+  '/media': {
+    title: 'Media',
+    icon: 'media',
+    group: 'Shop',
+    needs: 'media.list',
+    live: true,
+    open: mediaView,
   },
   '/sessions': {
     title: 'Sessions',

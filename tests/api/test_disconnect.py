@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import World, check_problem
+from tests.api.conftest import World, check_problem, pointers
 from tests.api.doorway import fresh_address, opened
 from tests.support.browsers import NDJSON, SSE, endless, new_ticket, sign_in
 from tests.support.rest import call, new_key
@@ -98,10 +98,16 @@ async def test_another_merchants_is_not_there(world: World) -> None:
             await socket.next(type="pong")
 
 
-@pytest.mark.parametrize("id_", ["x", "%00", "..%2f", "x" * 500])
+@pytest.mark.parametrize("id_", ["x", "..%2f", "x" * 256])
 async def test_what_is_no_connection(world: World, id_: str) -> None:
     answer = await disconnect(world, "admin", id_)
     check_problem(answer, 404, "not_found")
+
+
+@pytest.mark.parametrize("id_", ["%00", "x" * 257])
+async def test_what_cannot_be_a_connection(world: World, id_: str) -> None:
+    problem = check_problem(await disconnect(world, "admin", id_), 422, "invalid_params")
+    assert pointers(problem) == ["/id"]
 
 
 async def test_oneself(world: World) -> None:

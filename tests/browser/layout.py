@@ -106,9 +106,24 @@ CONTRAST = """
 """
 
 
+SMALLEST, SMALL = 360, 390
+"""Widths of telephones: what is seen at the one is seen at the other."""
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
 async def layout_faults(page: Page) -> list[str]:
-    """Sideways overflow, overlapping parts, clipped buttons; what ends in an ellipsis is fine."""
+    """Sideways overflow, overlapping parts, clipped buttons; what ends in an ellipsis is fine.
+
+    A page that is as narrow as the smallest telephone is looked at on the next larger one too.
+    """
     faults: list[Any] = await page.evaluate(FAULTS)
+    size = page.viewport_size
+    if size is not None and size["width"] == SMALLEST:
+        await page.set_viewport_size({"width": SMALL, "height": size["height"]})
+        await page.evaluate(FRAMES)
+        faults += [f"at {SMALL} px: {fault}" for fault in await page.evaluate(FAULTS)]
+        await page.set_viewport_size({"width": SMALLEST, "height": size["height"]})
+        await page.evaluate(FRAMES)
     return [str(fault) for fault in faults]
 
 

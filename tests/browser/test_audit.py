@@ -19,7 +19,7 @@ from tests.support.hub_process import HubProcess
 
 pytestmark = pytest.mark.browser
 
-SIZES = [(360, 740), (390, 844), (1440, 900)]
+SIZES = [(360, 740), (1440, 900)]
 
 
 async def new_key(admin: Bot, merchant_id: str, name: str, role: str = "bot") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tests.support.ws import connect
 
 pytestmark = pytest.mark.browser
 
-SIZES = [(360, 740), (390, 844), (1440, 900)]
+SIZES = [(360, 740), (1440, 900)]
 
 
 async def rate(dashboard: Dashboard, title: str) -> float:

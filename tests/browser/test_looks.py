@@ -12,7 +12,7 @@ from tests.browser.layout import contrast_faults, layout_faults
 
 pytestmark = pytest.mark.browser
 
-SIZES = [(360, 740), (390, 844), (768, 1024), (1440, 900)]
+SIZES = [(360, 740), (768, 1024), (1440, 900)]
 
 EVENTS: list[dict[str, Any]] = [
     {"type": "message_received", "data": {"messageId": "m", "fromPhone": "263771234567",

@@ -12,7 +12,7 @@ from tests.browser.shop import Line, Row, Shop, demo
 pytestmark = pytest.mark.browser
 
 REFUSAL = {"code": "rate_limited", "message": "too many calls", "retry_after": 9}
-SIZES = [(360, 740), (390, 844), (1440, 900)]
+SIZES = [(360, 740), (1440, 900)]
 LONG = "a photograph of tea with a name that does not fit into one line of a tile.png"
 WHOLE = """
 (pictures) => pictures.map((picture) => {

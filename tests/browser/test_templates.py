@@ -169,7 +169,7 @@ async def test_what_is_too_much_or_wrong_is_said_at_its_field_before_it_is_saved
     await expect(desk.field("Id", "button 2")).to_have_value("yes_2")
     second = desk.field("Label", "button 2")
     await expect(second).to_have_attribute("aria-invalid", "true")
-    await desk.faults.filter(has_text="Button 2").click()
+    await desk.faults.filter(has_text="Button 2").first.click()
     await expect(second).to_be_focused()
     await second.fill("No")
     await expect(second).not_to_have_attribute("aria-invalid", "true")

@@ -26,6 +26,8 @@ def operation(command: Command) -> Operation:
     asked = []
     if command.writes:
         asked.append("Idempotency-Key")
+    if command.writes or command.table is not None:
+        # A key that stands for something else; an id that two merchants have, asked by an admin.
         refusals.add(ErrorCode.CONFLICT)
     if command.versioned:
         asked.append("If-Match")
