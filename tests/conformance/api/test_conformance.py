@@ -24,11 +24,12 @@ def check(found: Run) -> None:
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_resource(world: World, tag: str) -> None:
     """What the document shows, the edges of every field, and a few random requests."""
-    # The edges are a matter of decoding, the same before any engine; at length both are asked.
-    edges: tuple[Phase, ...] = ("coverage",) if world.hub.database_url is None else ()
+    # The edges are a matter of decoding, the same before any engine.
+    random: tuple[Phase, ...] = ("examples", "fuzzing")
+    phases: tuple[Phase, ...] = ("coverage",) if world.hub.database_url is None else random
     check(
         run(
-            world.hub.url, world.keys["merchant"], ("examples", *edges, "fuzzing"),
+            world.hub.url, world.keys["merchant"], phases,
             operations=operations(tag), own_key_id=world.ids["merchant"], examples=4,
         )
     )  # fmt: skip
