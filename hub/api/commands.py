@@ -65,7 +65,7 @@ def answer(request: Request, command: Command, result: Result, epoch: str, offse
 def idempotency_key(request: Request) -> str | None:
     """The key of a call that may come again; the draft puts it in quotes, most clients do not."""
     key = request.headers.get("idempotency-key")
-    if key is not None and len(key) >= 2 and key[0] == key[-1] == '"':
+    if key is not None and len(key) > 2 and key[0] == key[-1] == '"':
         return key[1:-1]
     return key
 
