@@ -14,9 +14,9 @@ from storage.merchant_records import Template, TemplateVersion
 
 from .audit import Change, difference
 from .command import EVERYBODY, OPERATORS, Command, Invocation, Result
-from .params import ById, Limit
+from .params import PAGE, ById, Limit
 from .template_content import checked
-from .templates import PAGE, TABLE, read_to_change, write
+from .templates import TABLE, read_to_change, write
 
 Number = Annotated[int, Meta(ge=1, lt=2**31)]
 """The number of a version."""

@@ -21,7 +21,7 @@ from storage.merchant_records import Template, TemplateStatus, TemplateType
 
 from .audit import difference
 from .command import EVERYBODY, OPERATORS, Command, Invocation, Result
-from .params import ById, ListOf, RowId, Word, next_of
+from .params import PAGE, ById, ListOf, RowId, Word, next_of
 from .template_content import (
     Buttons,
     Description,
@@ -35,11 +35,6 @@ from .template_content import (
     checked,
     columns,
 )
-
-PAGE = 200
-"""Most templates, or versions of one, on a page: each may have 20 KB, and a page is encoded in one
-turn of the loop."""
-
 
 # ── what is said ─────────────────────────────────────────────────────────────────────────────────
 

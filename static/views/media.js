@@ -14,7 +14,7 @@ import { merchantField } from '../elements/merchant-field.js';
 import { choice, searchBox, toolbar } from '../elements/toolbar.js';
 import { Collection } from '../state/collection.js';
 import { mediaQuestion, renewAddresses, TYPES } from '../state/media.js';
-import { connected } from './attention.js';
+import { showReading } from './attention.js';
 import { mediaDrawer } from './media-detail.js';
 
 const TICK_MS = 1_000;
@@ -142,10 +142,7 @@ export function mediaView(context) {
     const value = media.store.value;
     const { rows, phase } = value;
     const now = Date.now();
-    const live = connected(connection);
-    const at = live && !value.problem && value.at !== null ? now : value.at;
-    reading.show({ connected: live, problem: value.problem, at }, now);
-    element.classList.toggle('stale', phase === 'ready' && !live);
+    element.classList.toggle('stale', showReading(reading, value, connection, now));
     const asked = filter.find !== '' || filter.status !== '';
     state.show(value, {
       shown: rows.length,

@@ -11,7 +11,7 @@ import { counted } from '../elements/format.js';
 import { sentence } from '../elements/fields.js';
 import { choice, searchBox, toolbar } from '../elements/toolbar.js';
 import { Orders, orderName, STATUSES } from '../state/orders.js';
-import { connected } from './attention.js';
+import { showReading } from './attention.js';
 import { orderDrawer } from './order-detail.js';
 import { newOrderDialog } from './order-new.js';
 import { paymentDialog } from './order-payment.js';
@@ -120,10 +120,7 @@ export function ordersView(context) {
     const value = orders.list.store.value;
     const { columns, count: shown } = orders.store.value;
     const now = Date.now();
-    const live = connected(connection);
-    const at = live && !value.problem && value.at !== null ? now : value.at;
-    reading.show({ connected: live, problem: value.problem, at }, now);
-    element.classList.toggle('stale', value.phase === 'ready' && !live);
+    element.classList.toggle('stale', showReading(reading, value, connection, now));
     const asked = filter.find !== '' || filter.payment !== '';
     state.show(value, {
       shown,

@@ -12,7 +12,7 @@ import { sentence } from '../elements/fields.js';
 import { choice, searchBox, toolbar } from '../elements/toolbar.js';
 import { Collection } from '../state/collection.js';
 import { productMatches, productQuestion } from '../state/products.js';
-import { connected } from './attention.js';
+import { showReading } from './attention.js';
 import { productDrawer } from './product-detail.js';
 import { productDialog } from './product-form.js';
 
@@ -123,10 +123,7 @@ export function productsView(context) {
   const draw = oncePerFrame(() => {
     const value = products.store.value;
     const now = Date.now();
-    const live = connected(connection);
-    const at = live && !value.problem && value.at !== null ? now : value.at;
-    reading.show({ connected: live, problem: value.problem, at }, now);
-    element.classList.toggle('stale', value.phase === 'ready' && !live);
+    element.classList.toggle('stale', showReading(reading, value, connection, now));
     const shown = value.rows.filter((product) => fits(product, filter));
     shown.sort((a, b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1));
     const asked = filter.find !== '' || filter.active !== '';

@@ -9,7 +9,7 @@ import { counted, grouped } from '../elements/format.js';
 import { choice, searchBox, toolbar } from '../elements/toolbar.js';
 import { Collection } from '../state/collection.js';
 import { STATUSES, templateMatches, templateQuestion, TYPES } from '../state/templates.js';
-import { connected } from './attention.js';
+import { showReading } from './attention.js';
 import { formatHash, parseHash } from './router.js';
 import { NEW, templateEditor } from './template-editor.js';
 
@@ -105,11 +105,9 @@ export function templatesView(context) {
   const draw = oncePerFrame(() => {
     const value = templates.store.value;
     const now = Date.now();
-    const live = connected(connection);
-    const at = live && !value.problem && value.at !== null ? now : value.at;
-    reading.show({ connected: live, problem: value.problem, at }, now);
+    const stale = showReading(reading, value, connection, now);
     // What a person writes is of now, connected or not.
-    element.classList.toggle('stale', value.phase === 'ready' && !live && !opened);
+    element.classList.toggle('stale', stale && !opened);
     const { find } = filter;
     const shown = value.rows.filter((template) => !find || templateMatches(template, find));
     shown.sort((a, b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1));

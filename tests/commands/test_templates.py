@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub.commands.templates import PAGE
+from hub.commands.params import PAGE
 from hub.protocol.ids import uuid7
 from storage import media, templates
 from storage.database import Transaction
