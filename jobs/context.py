@@ -21,7 +21,12 @@ SOURCE = "hub"
 
 
 class WriteScope(Protocol):
-    """What a row-changing write gets; see `hub.stream.waiting.WriteScope`."""
+    """What a row-changing write gets; see `hub.stream.waiting.WriteScope`.
+
+    Attributes:
+        jobs: those that have somewhere to go behind the commit: to a worker, to what they wait
+            for, or to the clock.
+    """
 
     tx: Transaction
     jobs: list[Job]

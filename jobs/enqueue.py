@@ -56,8 +56,7 @@ async def add_job(scope: WriteScope, new: NewJob, now: str, source: str = SOURCE
         storage.errors.Conflict: there is one with this id, or an open one with this unique key.
     """
     job = await jobs.insert(scope.tx, _row(scope, new, now))
-    if job.state == "queued":
-        scope.jobs.append(job)
+    scope.jobs.append(job)
     record(scope, "job_queued", job, source)
     return job
 

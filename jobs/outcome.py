@@ -105,6 +105,7 @@ async def settle(scope: WriteScope, job: Job, outcome: Outcome, now: str) -> Job
             after = await jobs.settle(scope.tx, job, changes)
             if outcome.write is not None:
                 await outcome.write(scope)
+            scope.jobs.append(after)
             return after
         case HandedBack():
             changes = {
@@ -159,6 +160,8 @@ async def _fail(scope: WriteScope, job: Job, outcome: Failed, now: str) -> Job:
     )  # fmt: skip
     if outcome.write is not None:
         await outcome.write(scope, after)
+    if not dead:
+        scope.jobs.append(after)
     record(scope, "job_dead" if dead else "job_failed", after)
     return after
 

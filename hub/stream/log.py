@@ -64,7 +64,7 @@ class EventLog:
             live readers must begin again.
         writing: whether a group is on its way to the disk.
         measured: called after each commit with its events and its seconds on the database.
-        queued: called after each commit that has queued jobs, with them.
+        queued: called after each commit that has jobs which have somewhere to go, with them.
         waiting: what waits for its group.
         events_in: events appended since the start, volatile ones included.
         congested: while it says so, no further group is written; `wake` when it has changed.

@@ -98,7 +98,7 @@ class WriteScope:
 
     Attributes:
         new_id: gives the ids of the rows that it makes.
-        jobs: those that it has queued, of which the queues hear behind the commit.
+        jobs: those that have somewhere to go, of which the queues hear behind the commit.
     """
 
     def __init__(self, tx: Transaction, ids: Uuid7Source) -> None:
