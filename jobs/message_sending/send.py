@@ -16,7 +16,6 @@ from storage.merchant_records import Job, Message, Template
 from .recipients import Recipient, recipient_of
 from .rendering import plain, rendered, shown
 
-QUEUE = "message_sending"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -86,15 +85,14 @@ async def queue_message(
         content=None if found is None or later else content,
     )  # fmt: skip
     new = NewJob(
-        merchant_id=merchant_id, queue=QUEUE, name="send", args=args, id=row.id, run_at=send_at,
-        priority=priority, parent_id=parent_id, recipient=recipient.phone, expires_at=expires_at,
+        merchant_id=merchant_id, queue="message_sending", name="send", args=args, id=row.id,
+        run_at=send_at, priority=priority, parent_id=parent_id, recipient=recipient.phone,
+        expires_at=expires_at,
     )  # fmt: skip
     return row, await add_job(scope, new, now, source)
 
 
-async def active_template(
-    scope: WriteScope, named: str, pointer: str = "/template"
-) -> Template:
+async def active_template(scope: WriteScope, named: str, pointer: str = "/template") -> Template:
     """The bound merchant's active template with this id or name.
 
     Raises:
