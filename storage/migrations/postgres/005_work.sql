@@ -8,6 +8,7 @@ ALTER TABLE jobs
     ADD COLUMN expires_at TIMESTAMPTZ(3) CHECK (isfinite(expires_at)); -- after which it is not worth while any more
 
 CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_parents ON jobs (merchant_id, id) WHERE awaits = 'children';
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;

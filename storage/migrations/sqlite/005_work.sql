@@ -12,6 +12,7 @@ ALTER TABLE jobs ADD COLUMN expires_at -- after which it is not worth while any 
     TEXT CHECK (expires_at GLOB '????-??-??T??:??:??.???Z' AND expires_at IS strftime('%Y-%m-%dT%H:%M:%fZ', expires_at, '+0 days'));
 
 CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_parents ON jobs (merchant_id, id) WHERE awaits = 'children';
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;
