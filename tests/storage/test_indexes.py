@@ -307,7 +307,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     },
     "work": {
         "add_attempt": [Call(ANY, lambda made: (samples.job_attempt(made.job.id),))],
-        "attempts": [Call(ANY, lambda made: (made.job.id,))],
+        "attempts": [Call(ANY, lambda made: (made.job,))],
         "beat": [Call(ALL, lambda made: ("w1", NOW))],
         "bury": [Call(ALL, lambda made: (NOW,))],
         "cursor": [Call(ALL, lambda made: ("webhooks",))],

@@ -74,6 +74,7 @@ CREATE TABLE workers (
     seen_at TIMESTAMPTZ(3) NOT NULL CHECK (isfinite(seen_at)) -- its last sign of life
 );
 CREATE INDEX workers_seen ON workers (seen_at);
+CREATE INDEX workers_instance ON workers (instance_id);
 ALTER TABLE workers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE workers FORCE ROW LEVEL SECURITY;
 CREATE POLICY workers_every ON workers TO hub_app, CURRENT_USER

@@ -103,6 +103,7 @@ CREATE TABLE workers (
     seen_at TEXT NOT NULL CHECK (seen_at GLOB '????-??-??T??:??:??.???Z' AND seen_at IS strftime('%Y-%m-%dT%H:%M:%fZ', seen_at, '+0 days')) -- its last sign of life
 ) STRICT;
 CREATE INDEX workers_seen ON workers (seen_at);
+CREATE INDEX workers_instance ON workers (instance_id);
 
 -- Queues that stand still.
 CREATE TABLE paused_queues (

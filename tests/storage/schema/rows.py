@@ -94,8 +94,8 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
 TENANT = (
     "api_keys", "browser_sessions", "message_templates", "template_versions", "media_files",
     "products", "product_media", "orders", "payments", "delivery_tasks", "messages",
-    "conversations", "webhooks", "webhook_logs", "jobs", "job_attempts", "job_inputs", "paused_queues",
-    "recurring_jobs", "send_slots", "idempotency_keys",
+    "conversations", "webhooks", "webhook_logs", "jobs", "job_attempts", "job_inputs",
+    "paused_queues", "recurring_jobs", "send_slots", "idempotency_keys",
 )  # fmt: skip
 AUDITED = {
     "merchants": "merchant", "api_keys": "key", "message_templates": "template",
