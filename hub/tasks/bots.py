@@ -113,7 +113,6 @@ class Bots:
         held: every task of the merchant that is held here, by job; those of bots that are gone too.
         handing: whether tasks are being handed over.
         again: whether there may be more to hand over than was looked at.
-        looked_at: moments of the loop's clock at which more comes due; None for nothing known.
     """
 
     def __init__(self, merchant_id: str) -> None:
@@ -141,7 +140,7 @@ class Bots:
         return bot
 
     def places(self, most: int) -> list[Bot]:
-        """Who takes the next tasks: one after the other takes one, the first ones last next time.
+        """Who takes the next tasks: one after the other takes one.
 
         Returns:
             Up to `most` bots, each as often as it may be given a task.
@@ -155,12 +154,12 @@ class Bots:
             for id_ in turn[: most - len(places)]:
                 free[id_] -= 1
                 places.append(self.bots[id_])
-        if places:
-            last = places[-1].session.id
-            ids = list(self.bots)
-            behind = ids.index(last) + 1
-            self.bots = {id_: self.bots[id_] for id_ in ids[behind:] + ids[:behind]}
         return places
+
+    def served(self, bot: Bot) -> None:
+        """This bot was given a task: the others have their turn before it."""
+        if self.bots.pop(bot.session.id, None) is not None:
+            self.bots[bot.session.id] = bot
 
     def hold(self, job: Job, bot: Bot | None, deadline: float) -> Held:
         """A task is held from now on."""

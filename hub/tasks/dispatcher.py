@@ -61,9 +61,7 @@ class Dispatcher:
         draining: says whether nothing is handed over any more.
     """
 
-    def __init__(
-        self, event_log: EventLog, instance: str, source: Source, spawn: Spawn
-    ) -> None:
+    def __init__(self, event_log: EventLog, instance: str, source: Source, spawn: Spawn) -> None:
         self.worker = f"bots-{instance}"[:64]
         self.draining: Callable[[], bool] = lambda: False
         self._parents = Parents(event_log)
@@ -118,7 +116,10 @@ class Dispatcher:
         held.percent = int(frame.percent)
         held.note = None if frame.note is None else frame.note.replace("\0", "")
         held.noted = False
-        self._tell(held, "job_progressed", asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        if now - held.told >= _TELL_SECONDS:
+            held.told = now
+            self.tell(held, "job_progressed")
 
     def answer(self, session: Session, frame: Answer) -> None:
         self._talk(session).take(frame)
@@ -257,7 +258,8 @@ class Dispatcher:
                 back.append(job)
                 continue
             held = bots.hold(job, bot, now + DEADLINE_SECONDS)
-            self._tell(held, "job_started", now)
+            bots.served(bot)
+            self.tell(held, "job_started")
             task = Task(job.id, job.attempt, job.name, each.data, each.deadline)
             frames.setdefault(bot, []).append(task)
         for bot, tasks in frames.items():
@@ -285,14 +287,12 @@ class Dispatcher:
         if bots is not None:
             self.wake(bots)
 
-    def _tell(self, held: Held, type_: str, now: float) -> None:
-        """Tell those who watch how far a task is, not more often than they can see."""
+    def tell(self, held: Held, type_: str) -> None:
+        """Tell those who watch how far a task is."""
         job = held.job
-        if not is_loud(job) or (type_ == "job_progressed" and now - held.told < _TELL_SECONDS):
-            return
-        held.told = now
-        data = event_data(job) | {"progress": held.percent, "note": held.note}
-        self._log.tell(Origin(job.merchant_id, SOURCE), type_, data, subject_of(job))
+        if is_loud(job):
+            data = event_data(job) | {"progress": held.percent, "note": held.note}
+            self._log.tell(Origin(job.merchant_id, SOURCE), type_, data, subject_of(job))
 
     # ── keeping ──────────────────────────────────────────────────────────────────────────────
 

@@ -1,5 +1,5 @@
-"""What of tasks goes by the clock: those that are over, how far the others are, what nobody has told
-of, and what hubs have left behind that are gone."""
+"""What of tasks goes by the clock: those that are over, how far the others are, what nobody has
+told of, and what hubs have left behind that are gone."""
 
 import asyncio
 import socket
@@ -93,11 +93,12 @@ class Keeper:
         self._dispatcher.wake(bots)
 
     async def _note(self, bots: Bots) -> None:
-        """Write how far tasks are."""
+        """Write how far tasks are, and tell what was said too soon behind the last time."""
         said: dict[tuple[int, str | None], list[str]] = {}
         for held in bots.held.values():
             if not held.noted:
                 held.noted = True
+                self._dispatcher.tell(held, "job_progressed")
                 said.setdefault((held.percent, held.note), []).append(held.job.id)
         if not said:
             return
