@@ -184,7 +184,10 @@ def _sentence(error: Exception) -> str:
         case aiohttp.ClientConnectorCertificateError():
             text = f"the certificate is not good: {error.certificate_error}"
         case aiohttp.ClientConnectorDNSError():
-            text = f"the name {error.host!r} has no address: {error.os_error}"
+            why = error.os_error.strerror or str(error.os_error)
+            text = f"the name {error.host!r} has no address: {why}"
+        case ClientConnectorError(os_error=ConnectionRefusedError()):
+            text = f"nobody listens at {error.host}:{error.port}"
         case ClientConnectorError():
             text = str(error.os_error)
         case ServerDisconnectedError():
