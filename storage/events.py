@@ -211,6 +211,31 @@ async def following(tx: Transaction, after: int, upto: int) -> list[StoredEvent]
     return _stored(rows)
 
 
+async def heads(tx: Transaction, after: int, upto: int) -> list[tuple[int, str, str]]:
+    """Offset, merchant and type of the events of the scope with `after < offset <= upto`, in
+    order; at most a page."""
+    where, params = scoped(tx)
+    rows = await tx.fetch(
+        f"SELECT log_offset, merchant_id, type FROM events WHERE {where}"  # noqa: S608
+        " AND log_offset > ? AND log_offset <= ? ORDER BY log_offset LIMIT ?",
+        (*params, after, upto, PAGE_ROWS),
+    )
+    return [(offset, merchant_id, type_) for offset, merchant_id, type_ in rows]
+
+
+async def frames(tx: Transaction, offsets: Sequence[int]) -> dict[int, bytes]:
+    """The JSON of those of these events that are still stored, by offset."""
+    where, params = scoped(tx)
+    rows = await tx.fetch_wanted(
+        ("o",),
+        [(str(offset),) for offset in offsets],
+        "SELECT log_offset, frame FROM wanted JOIN events"  # noqa: S608
+        f" ON log_offset = CAST(o AS BIGINT) WHERE {where}",
+        params,
+    )
+    return {offset: frame.encode() for offset, frame in rows}
+
+
 async def offsets_before(
     tx: Transaction,
     types: Patterns | None,
@@ -253,10 +278,15 @@ async def of_order(tx: Transaction, order_id: str, after: int, limit: int) -> li
 async def retire(tx: Transaction, committed_before_ms: int, limit: int) -> int:
     """Remove the oldest events that were committed before a moment, at most `limit` of them.
 
-    Their ids stay known. The number removed; fewer than `limit` means that none is left to remove.
+    Their ids stay known. What somebody has still to read who must miss none (`log_cursors`) stays.
+    The number removed; fewer than `limit` means that none is left to remove.
     """
+    followed = await tx.fetch("SELECT log_offset FROM log_cursors ORDER BY name")
+    upto = min((offset for (offset,) in followed), default=2**63 - 1)
     rows = await tx.fetch(
-        "SELECT log_offset, committed_at FROM events ORDER BY log_offset LIMIT ?", (limit,)
+        "SELECT log_offset, committed_at FROM events WHERE log_offset <= ?"
+        " ORDER BY log_offset LIMIT ?",
+        (upto, limit),
     )
     last = 0
     removed = 0
