@@ -12,6 +12,9 @@ PAGE_ROWS = 2000
 PAGE_BYTES = 512 * 1024
 """A page ends after the event with which it reaches this size."""
 
+FOLLOWER = "webhooks"
+"""Whose cursor in `log_cursors` follows the log and must miss no event."""
+
 Patterns = tuple[list[str], list[str]]
 """Exact strings and prefixes, one of which a column must match."""
 
@@ -224,14 +227,14 @@ async def heads(tx: Transaction, after: int, upto: int) -> list[tuple[int, str, 
 
 
 async def frames(tx: Transaction, offsets: Sequence[int]) -> dict[int, bytes]:
-    """The JSON of those of these events that are still stored, by offset."""
+    """The JSON of those of these events that are still stored, by offset; for some hundreds."""
+    if not offsets:
+        return {}
     where, params = scoped(tx)
-    rows = await tx.fetch_wanted(
-        ("o",),
-        [(str(offset),) for offset in offsets],
-        "SELECT log_offset, frame FROM wanted JOIN events"  # noqa: S608
-        f" ON log_offset = CAST(o AS BIGINT) WHERE {where}",
-        params,
+    marks = ", ".join("?" * len(offsets))
+    rows = await tx.fetch(
+        f"SELECT log_offset, frame FROM events WHERE {where} AND log_offset IN ({marks})",  # noqa: S608
+        (*params, *offsets),
     )
     return {offset: frame.encode() for offset, frame in rows}
 
@@ -278,11 +281,11 @@ async def of_order(tx: Transaction, order_id: str, after: int, limit: int) -> li
 async def retire(tx: Transaction, committed_before_ms: int, limit: int) -> int:
     """Remove the oldest events that were committed before a moment, at most `limit` of them.
 
-    Their ids stay known. What somebody has still to read who must miss none (`log_cursors`) stays.
+    Their ids stay known. What the follower has still to read stays.
     The number removed; fewer than `limit` means that none is left to remove.
     """
-    followed = await tx.fetch("SELECT log_offset FROM log_cursors ORDER BY name")
-    upto = min((offset for (offset,) in followed), default=2**63 - 1)
+    read = await tx.fetch("SELECT log_offset FROM log_cursors WHERE name = ?", (FOLLOWER,))
+    upto = read[0][0] if read else 2**63 - 1
     rows = await tx.fetch(
         "SELECT log_offset, committed_at FROM events WHERE log_offset <= ?"
         " ORDER BY log_offset LIMIT ?",

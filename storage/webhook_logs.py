@@ -103,7 +103,7 @@ async def due(tx: Transaction, now: str, limit: int) -> list[WebhookLog]:
 
 
 async def payload(tx: Transaction, delivery_id: str) -> str | None:
-    """The JSON text that a delivery of the bound merchant posts; None where none of its attempts is kept."""
+    """The JSON text that a delivery of the bound merchant posts; None where no attempt is kept."""
     where, params = of_one(tx)
     rows = await tx.fetch(
         f"SELECT payload FROM webhook_logs WHERE {where} AND delivery_id = ?"  # noqa: S608

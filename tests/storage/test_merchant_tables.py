@@ -7,6 +7,7 @@ import pytest
 from msgspec import structs
 
 from storage import (
+    events,
     idempotency,
     jobs,
     media,
@@ -350,6 +351,7 @@ async def test_who_keeps_webhooks_in_memory_learns_of_changes(
         return await read(database, work, HUB)
 
     hook = made.webhook
+    await write(database, lambda tx: events.ensure_log(tx, "epoch"), HUB)
     count, active = await known()
     assert active == [Called("m1", hook.id, ["order_*"], 0)]
     await write(database, lambda tx: webhooks.note_failure(tx, hook.id, NOW, "why"))

@@ -25,6 +25,62 @@ ALTER TABLE log_state
     ADD COLUMN webhook_changes BIGINT NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0); -- how often webhooks were changed, for who keeps them in memory
 CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
+-- What the audit says of a webhook, with these columns and without the secrets.
+CREATE OR REPLACE FUNCTION audit_webhooks() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    before JSONB;
+    after JSONB;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        before := jsonb_build_object(
+            'id', OLD.id,
+            'merchant_id', OLD.merchant_id,
+            'event_types', OLD.event_types,
+            'url', OLD.url,
+            'is_active', OLD.is_active,
+            'retry_count', OLD.retry_count,
+            'last_triggered_at', rfc3339(OLD.last_triggered_at),
+            'disabled_reason', OLD.disabled_reason,
+            'version', OLD.version,
+            'created_at', rfc3339(OLD.created_at),
+            'updated_at', rfc3339(OLD.updated_at),
+            'previous_until', rfc3339(OLD.previous_until),
+            'failing_since', rfc3339(OLD.failing_since),
+            'last_success_at', rfc3339(OLD.last_success_at),
+            'last_failure_at', rfc3339(OLD.last_failure_at),
+            'last_error', OLD.last_error,
+            'heard_from', OLD.heard_from
+        );
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        after := jsonb_build_object(
+            'id', NEW.id,
+            'merchant_id', NEW.merchant_id,
+            'event_types', NEW.event_types,
+            'url', NEW.url,
+            'is_active', NEW.is_active,
+            'retry_count', NEW.retry_count,
+            'last_triggered_at', rfc3339(NEW.last_triggered_at),
+            'disabled_reason', NEW.disabled_reason,
+            'version', NEW.version,
+            'created_at', rfc3339(NEW.created_at),
+            'updated_at', rfc3339(NEW.updated_at),
+            'previous_until', rfc3339(NEW.previous_until),
+            'failing_since', rfc3339(NEW.failing_since),
+            'last_success_at', rfc3339(NEW.last_success_at),
+            'last_failure_at', rfc3339(NEW.last_failure_at),
+            'last_error', NEW.last_error,
+            'heard_from', NEW.heard_from
+        );
+        PERFORM write_audit(NEW.merchant_id, 'webhook', NEW.id, TG_OP, before, after);
+    ELSE
+        PERFORM write_audit(OLD.merchant_id, 'webhook', OLD.id, TG_OP, before, after);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (
     merchant_id TEXT COLLATE "C" NOT NULL, -- whose row

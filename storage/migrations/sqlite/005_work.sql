@@ -36,6 +36,120 @@ ALTER TABLE log_state ADD COLUMN webhook_changes -- how often webhooks were chan
     INTEGER NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0);
 CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
+-- What the audit says of a webhook, with these columns and without the secrets.
+DROP TRIGGER webhooks_audit_insert;
+CREATE TRIGGER webhooks_audit_insert AFTER INSERT ON webhooks
+BEGIN
+    INSERT INTO audit_logs
+    SELECT id, NEW.merchant_id, actor_id, actor_role, 'CREATE', 'webhook', NEW.id,
+        NULL,
+        json_object(
+            'id', NEW.id,
+            'merchant_id', NEW.merchant_id,
+            'event_types', json(NEW.event_types),
+            'url', NEW.url,
+            'is_active', json(CASE NEW.is_active WHEN 1 THEN 'true' ELSE 'false' END),
+            'retry_count', NEW.retry_count,
+            'last_triggered_at', NEW.last_triggered_at,
+            'disabled_reason', NEW.disabled_reason,
+            'version', NEW.version,
+            'created_at', NEW.created_at,
+            'updated_at', NEW.updated_at,
+            'previous_until', NEW.previous_until,
+            'failing_since', NEW.failing_since,
+            'last_success_at', NEW.last_success_at,
+            'last_failure_at', NEW.last_failure_at,
+            'last_error', NEW.last_error,
+            'heard_from', NEW.heard_from
+        ),
+        ip_address, user_agent, created_at
+    FROM audit_stamp;
+END;
+DROP TRIGGER webhooks_audit_update;
+CREATE TRIGGER webhooks_audit_update AFTER UPDATE ON webhooks
+WHEN NEW.id IS NOT OLD.id
+        OR NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.event_types IS NOT OLD.event_types
+        OR NEW.url IS NOT OLD.url
+        OR NEW.is_active IS NOT OLD.is_active
+        OR NEW.secret IS NOT OLD.secret
+        OR NEW.disabled_reason IS NOT OLD.disabled_reason
+        OR NEW.version IS NOT OLD.version
+        OR NEW.created_at IS NOT OLD.created_at
+        OR NEW.updated_at IS NOT OLD.updated_at
+BEGIN
+    INSERT INTO audit_logs
+    SELECT id, NEW.merchant_id, actor_id, actor_role, 'UPDATE', 'webhook', NEW.id,
+        json_object(
+            'id', OLD.id,
+            'merchant_id', OLD.merchant_id,
+            'event_types', json(OLD.event_types),
+            'url', OLD.url,
+            'is_active', json(CASE OLD.is_active WHEN 1 THEN 'true' ELSE 'false' END),
+            'retry_count', OLD.retry_count,
+            'last_triggered_at', OLD.last_triggered_at,
+            'disabled_reason', OLD.disabled_reason,
+            'version', OLD.version,
+            'created_at', OLD.created_at,
+            'updated_at', OLD.updated_at,
+            'previous_until', OLD.previous_until,
+            'failing_since', OLD.failing_since,
+            'last_success_at', OLD.last_success_at,
+            'last_failure_at', OLD.last_failure_at,
+            'last_error', OLD.last_error,
+            'heard_from', OLD.heard_from
+        ),
+        json_object(
+            'id', NEW.id,
+            'merchant_id', NEW.merchant_id,
+            'event_types', json(NEW.event_types),
+            'url', NEW.url,
+            'is_active', json(CASE NEW.is_active WHEN 1 THEN 'true' ELSE 'false' END),
+            'retry_count', NEW.retry_count,
+            'last_triggered_at', NEW.last_triggered_at,
+            'disabled_reason', NEW.disabled_reason,
+            'version', NEW.version,
+            'created_at', NEW.created_at,
+            'updated_at', NEW.updated_at,
+            'previous_until', NEW.previous_until,
+            'failing_since', NEW.failing_since,
+            'last_success_at', NEW.last_success_at,
+            'last_failure_at', NEW.last_failure_at,
+            'last_error', NEW.last_error,
+            'heard_from', NEW.heard_from
+        ),
+        ip_address, user_agent, created_at
+    FROM audit_stamp;
+END;
+DROP TRIGGER webhooks_audit_delete;
+CREATE TRIGGER webhooks_audit_delete BEFORE DELETE ON webhooks
+BEGIN
+    INSERT INTO audit_logs
+    SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'webhook', OLD.id,
+        json_object(
+            'id', OLD.id,
+            'merchant_id', OLD.merchant_id,
+            'event_types', json(OLD.event_types),
+            'url', OLD.url,
+            'is_active', json(CASE OLD.is_active WHEN 1 THEN 'true' ELSE 'false' END),
+            'retry_count', OLD.retry_count,
+            'last_triggered_at', OLD.last_triggered_at,
+            'disabled_reason', OLD.disabled_reason,
+            'version', OLD.version,
+            'created_at', OLD.created_at,
+            'updated_at', OLD.updated_at,
+            'previous_until', OLD.previous_until,
+            'failing_since', OLD.failing_since,
+            'last_success_at', OLD.last_success_at,
+            'last_failure_at', OLD.last_failure_at,
+            'last_error', OLD.last_error,
+            'heard_from', OLD.heard_from
+        ),
+        NULL,
+        ip_address, user_agent, created_at
+    FROM audit_stamp;
+END;
+
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (
     merchant_id TEXT NOT NULL, -- whose row
