@@ -25,62 +25,6 @@ ALTER TABLE log_state
     ADD COLUMN webhook_changes BIGINT NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0); -- how often webhooks were changed, for who keeps them in memory
 CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
--- What the audit says of a webhook, with these columns and without the secrets.
-CREATE OR REPLACE FUNCTION audit_webhooks() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    before JSONB;
-    after JSONB;
-BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        before := jsonb_build_object(
-            'id', OLD.id,
-            'merchant_id', OLD.merchant_id,
-            'event_types', OLD.event_types,
-            'url', OLD.url,
-            'is_active', OLD.is_active,
-            'retry_count', OLD.retry_count,
-            'last_triggered_at', rfc3339(OLD.last_triggered_at),
-            'disabled_reason', OLD.disabled_reason,
-            'version', OLD.version,
-            'created_at', rfc3339(OLD.created_at),
-            'updated_at', rfc3339(OLD.updated_at),
-            'previous_until', rfc3339(OLD.previous_until),
-            'failing_since', rfc3339(OLD.failing_since),
-            'last_success_at', rfc3339(OLD.last_success_at),
-            'last_failure_at', rfc3339(OLD.last_failure_at),
-            'last_error', OLD.last_error,
-            'heard_from', OLD.heard_from
-        );
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
-        after := jsonb_build_object(
-            'id', NEW.id,
-            'merchant_id', NEW.merchant_id,
-            'event_types', NEW.event_types,
-            'url', NEW.url,
-            'is_active', NEW.is_active,
-            'retry_count', NEW.retry_count,
-            'last_triggered_at', rfc3339(NEW.last_triggered_at),
-            'disabled_reason', NEW.disabled_reason,
-            'version', NEW.version,
-            'created_at', rfc3339(NEW.created_at),
-            'updated_at', rfc3339(NEW.updated_at),
-            'previous_until', rfc3339(NEW.previous_until),
-            'failing_since', rfc3339(NEW.failing_since),
-            'last_success_at', rfc3339(NEW.last_success_at),
-            'last_failure_at', rfc3339(NEW.last_failure_at),
-            'last_error', NEW.last_error,
-            'heard_from', NEW.heard_from
-        );
-        PERFORM write_audit(NEW.merchant_id, 'webhook', NEW.id, TG_OP, before, after);
-    ELSE
-        PERFORM write_audit(OLD.merchant_id, 'webhook', OLD.id, TG_OP, before, after);
-    END IF;
-    RETURN NULL;
-END
-$$;
-
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (
     merchant_id TEXT COLLATE "C" NOT NULL, -- whose row
@@ -102,6 +46,9 @@ CREATE POLICY job_attempts_every ON job_attempts TO hub_app, CURRENT_USER
 CREATE POLICY job_attempts_own ON job_attempts TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON job_attempts TO hub_app, hub_tenant;
+CREATE TRIGGER job_attempts_pinned BEFORE UPDATE ON job_attempts FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.job_id, NEW.attempt) IS DISTINCT FROM (OLD.merchant_id, OLD.job_id, OLD.attempt))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, job_id, attempt of job_attempts never change');
 
 -- What a job works on, where that is large; removed once it is used.
 CREATE TABLE job_inputs (
@@ -118,6 +65,9 @@ CREATE POLICY job_inputs_every ON job_inputs TO hub_app, CURRENT_USER
 CREATE POLICY job_inputs_own ON job_inputs TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON job_inputs TO hub_app, hub_tenant;
+CREATE TRIGGER job_inputs_pinned BEFORE UPDATE ON job_inputs FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.job_id) IS DISTINCT FROM (OLD.merchant_id, OLD.job_id))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, job_id of job_inputs never change');
 
 -- Who holds running jobs: workers, and hubs for their bots. Who was silent for too long holds none any more.
 CREATE TABLE workers (
@@ -131,6 +81,7 @@ CREATE TABLE workers (
     seen_at TIMESTAMPTZ(3) NOT NULL CHECK (isfinite(seen_at)) -- its last sign of life
 );
 CREATE INDEX workers_seen ON workers (seen_at);
+CREATE INDEX workers_instance ON workers (instance_id);
 ALTER TABLE workers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE workers FORCE ROW LEVEL SECURITY;
 CREATE POLICY workers_every ON workers TO hub_app, CURRENT_USER
@@ -152,6 +103,9 @@ CREATE POLICY paused_queues_every ON paused_queues TO hub_app, CURRENT_USER
 CREATE POLICY paused_queues_own ON paused_queues TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON paused_queues TO hub_app, hub_tenant;
+CREATE TRIGGER paused_queues_pinned BEFORE UPDATE ON paused_queues FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.queue) IS DISTINCT FROM (OLD.merchant_id, OLD.queue))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, queue of paused_queues never change');
 
 -- Jobs that come again and again.
 CREATE TABLE recurring_jobs (
@@ -276,3 +230,6 @@ CREATE POLICY send_slots_every ON send_slots TO hub_app, CURRENT_USER
 CREATE POLICY send_slots_own ON send_slots TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON send_slots TO hub_app, hub_tenant;
+CREATE TRIGGER send_slots_pinned BEFORE UPDATE ON send_slots FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.phone) IS DISTINCT FROM (OLD.merchant_id, OLD.phone))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, phone of send_slots never change');

@@ -23,7 +23,6 @@ ALTER TABLE webhooks ADD COLUMN previous_until -- until when calls are signed wi
     TEXT CHECK (previous_until GLOB '????-??-??T??:??:??.???Z' AND previous_until IS strftime('%Y-%m-%dT%H:%M:%fZ', previous_until, '+0 days'));
 ALTER TABLE webhooks ADD COLUMN failing_since -- the first failed delivery since the last success
     TEXT CHECK (failing_since GLOB '????-??-??T??:??:??.???Z' AND failing_since IS strftime('%Y-%m-%dT%H:%M:%fZ', failing_since, '+0 days'));
-
 ALTER TABLE webhooks ADD COLUMN last_success_at -- the last answer of 2xx
     TEXT CHECK (last_success_at GLOB '????-??-??T??:??:??.???Z' AND last_success_at IS strftime('%Y-%m-%dT%H:%M:%fZ', last_success_at, '+0 days'));
 ALTER TABLE webhooks ADD COLUMN last_failure_at -- the last failed attempt
@@ -35,120 +34,6 @@ ALTER TABLE webhooks ADD COLUMN heard_from -- it hears of events behind this off
 ALTER TABLE log_state ADD COLUMN webhook_changes -- how often webhooks were changed, for who keeps them in memory
     INTEGER NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0);
 CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
-
--- What the audit says of a webhook, with these columns and without the secrets.
-DROP TRIGGER webhooks_audit_insert;
-CREATE TRIGGER webhooks_audit_insert AFTER INSERT ON webhooks
-BEGIN
-    INSERT INTO audit_logs
-    SELECT id, NEW.merchant_id, actor_id, actor_role, 'CREATE', 'webhook', NEW.id,
-        NULL,
-        json_object(
-            'id', NEW.id,
-            'merchant_id', NEW.merchant_id,
-            'event_types', json(NEW.event_types),
-            'url', NEW.url,
-            'is_active', json(CASE NEW.is_active WHEN 1 THEN 'true' ELSE 'false' END),
-            'retry_count', NEW.retry_count,
-            'last_triggered_at', NEW.last_triggered_at,
-            'disabled_reason', NEW.disabled_reason,
-            'version', NEW.version,
-            'created_at', NEW.created_at,
-            'updated_at', NEW.updated_at,
-            'previous_until', NEW.previous_until,
-            'failing_since', NEW.failing_since,
-            'last_success_at', NEW.last_success_at,
-            'last_failure_at', NEW.last_failure_at,
-            'last_error', NEW.last_error,
-            'heard_from', NEW.heard_from
-        ),
-        ip_address, user_agent, created_at
-    FROM audit_stamp;
-END;
-DROP TRIGGER webhooks_audit_update;
-CREATE TRIGGER webhooks_audit_update AFTER UPDATE ON webhooks
-WHEN NEW.id IS NOT OLD.id
-        OR NEW.merchant_id IS NOT OLD.merchant_id
-        OR NEW.event_types IS NOT OLD.event_types
-        OR NEW.url IS NOT OLD.url
-        OR NEW.is_active IS NOT OLD.is_active
-        OR NEW.secret IS NOT OLD.secret
-        OR NEW.disabled_reason IS NOT OLD.disabled_reason
-        OR NEW.version IS NOT OLD.version
-        OR NEW.created_at IS NOT OLD.created_at
-        OR NEW.updated_at IS NOT OLD.updated_at
-BEGIN
-    INSERT INTO audit_logs
-    SELECT id, NEW.merchant_id, actor_id, actor_role, 'UPDATE', 'webhook', NEW.id,
-        json_object(
-            'id', OLD.id,
-            'merchant_id', OLD.merchant_id,
-            'event_types', json(OLD.event_types),
-            'url', OLD.url,
-            'is_active', json(CASE OLD.is_active WHEN 1 THEN 'true' ELSE 'false' END),
-            'retry_count', OLD.retry_count,
-            'last_triggered_at', OLD.last_triggered_at,
-            'disabled_reason', OLD.disabled_reason,
-            'version', OLD.version,
-            'created_at', OLD.created_at,
-            'updated_at', OLD.updated_at,
-            'previous_until', OLD.previous_until,
-            'failing_since', OLD.failing_since,
-            'last_success_at', OLD.last_success_at,
-            'last_failure_at', OLD.last_failure_at,
-            'last_error', OLD.last_error,
-            'heard_from', OLD.heard_from
-        ),
-        json_object(
-            'id', NEW.id,
-            'merchant_id', NEW.merchant_id,
-            'event_types', json(NEW.event_types),
-            'url', NEW.url,
-            'is_active', json(CASE NEW.is_active WHEN 1 THEN 'true' ELSE 'false' END),
-            'retry_count', NEW.retry_count,
-            'last_triggered_at', NEW.last_triggered_at,
-            'disabled_reason', NEW.disabled_reason,
-            'version', NEW.version,
-            'created_at', NEW.created_at,
-            'updated_at', NEW.updated_at,
-            'previous_until', NEW.previous_until,
-            'failing_since', NEW.failing_since,
-            'last_success_at', NEW.last_success_at,
-            'last_failure_at', NEW.last_failure_at,
-            'last_error', NEW.last_error,
-            'heard_from', NEW.heard_from
-        ),
-        ip_address, user_agent, created_at
-    FROM audit_stamp;
-END;
-DROP TRIGGER webhooks_audit_delete;
-CREATE TRIGGER webhooks_audit_delete BEFORE DELETE ON webhooks
-BEGIN
-    INSERT INTO audit_logs
-    SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'webhook', OLD.id,
-        json_object(
-            'id', OLD.id,
-            'merchant_id', OLD.merchant_id,
-            'event_types', json(OLD.event_types),
-            'url', OLD.url,
-            'is_active', json(CASE OLD.is_active WHEN 1 THEN 'true' ELSE 'false' END),
-            'retry_count', OLD.retry_count,
-            'last_triggered_at', OLD.last_triggered_at,
-            'disabled_reason', OLD.disabled_reason,
-            'version', OLD.version,
-            'created_at', OLD.created_at,
-            'updated_at', OLD.updated_at,
-            'previous_until', OLD.previous_until,
-            'failing_since', OLD.failing_since,
-            'last_success_at', OLD.last_success_at,
-            'last_failure_at', OLD.last_failure_at,
-            'last_error', OLD.last_error,
-            'heard_from', OLD.heard_from
-        ),
-        NULL,
-        ip_address, user_agent, created_at
-    FROM audit_stamp;
-END;
 
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (
@@ -179,6 +64,13 @@ WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*')
 BEGIN
     SELECT RAISE(ABORT, 'sealed: job_attempts of a merchant that is not bound');
 END;
+CREATE TRIGGER job_attempts_pinned BEFORE UPDATE ON job_attempts
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.job_id IS NOT OLD.job_id
+        OR NEW.attempt IS NOT OLD.attempt
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, job_id, attempt of job_attempts never change');
+END;
 
 -- What a job works on, where that is large; removed once it is used.
 CREATE TABLE job_inputs (
@@ -203,6 +95,12 @@ WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*')
 BEGIN
     SELECT RAISE(ABORT, 'sealed: job_inputs of a merchant that is not bound');
 END;
+CREATE TRIGGER job_inputs_pinned BEFORE UPDATE ON job_inputs
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.job_id IS NOT OLD.job_id
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, job_id of job_inputs never change');
+END;
 
 -- Who holds running jobs: workers, and hubs for their bots. Who was silent for too long holds none any more.
 CREATE TABLE workers (
@@ -216,6 +114,7 @@ CREATE TABLE workers (
     seen_at TEXT NOT NULL CHECK (seen_at GLOB '????-??-??T??:??:??.???Z' AND seen_at IS strftime('%Y-%m-%dT%H:%M:%fZ', seen_at, '+0 days')) -- its last sign of life
 ) STRICT;
 CREATE INDEX workers_seen ON workers (seen_at);
+CREATE INDEX workers_instance ON workers (instance_id);
 
 -- Queues that stand still.
 CREATE TABLE paused_queues (
@@ -239,6 +138,12 @@ CREATE TRIGGER paused_queues_sealed_delete BEFORE DELETE ON paused_queues
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
 BEGIN
     SELECT RAISE(ABORT, 'sealed: paused_queues of a merchant that is not bound');
+END;
+CREATE TRIGGER paused_queues_pinned BEFORE UPDATE ON paused_queues
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.queue IS NOT OLD.queue
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, queue of paused_queues never change');
 END;
 
 -- Jobs that come again and again.
@@ -445,4 +350,10 @@ CREATE TRIGGER send_slots_sealed_delete BEFORE DELETE ON send_slots
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
 BEGIN
     SELECT RAISE(ABORT, 'sealed: send_slots of a merchant that is not bound');
+END;
+CREATE TRIGGER send_slots_pinned BEFORE UPDATE ON send_slots
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.phone IS NOT OLD.phone
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, phone of send_slots never change');
 END;
