@@ -78,9 +78,7 @@ def chromium() -> Path:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_engines: its hubs run on SQLite and on Postgres")
-    config.addinivalue_line(
-        "markers", "fresh: its hubs are not forked, as in tests.support.forking"
-    )
+    config.addinivalue_line("markers", "fresh: its hubs are not forked, see HubProcess")
     config.addinivalue_line("markers", "sqlite_only: a flow that runs on SQLite alone")
     tracing.install()
 
