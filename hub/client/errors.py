@@ -6,6 +6,12 @@ HubError                       every refusal (hub.protocol.errors)
     └── ClosedForbidden        … for what the key may do; also a `Forbidden`
 Lost                           a connection ended that may be opened again; seen by users only
                                with `reconnect=False`
+NotSent                        raised by a bot's own code: its gateway certainly sent nothing
+TaskOver                       the hub wants a task no more; nothing is to be sent for it
+JournalError                   a bot's journal cannot be kept
+├── JournalInUse               … because another bot has it
+├── JournalDamaged             … because it cannot be read, or is something else
+└── JournalMismatch            … because it is another merchant's
 """
 
 from hub.protocol.codes import Advice, CloseCode, ErrorCode, advice
@@ -57,6 +63,38 @@ class Lost(ConnectionError):
         self.close_code = close_code
         self.reason = reason
         self.wait = wait
+
+
+class NotSent(Exception):
+    """The gateway certainly did not send the message; raised inside `sending` and `resolve`.
+
+    Attributes:
+        retry: whether another attempt may succeed.
+    """
+
+    def __init__(self, reason: str, *, retry: bool = True) -> None:
+        super().__init__(reason)
+        self.retry = retry
+
+
+class TaskOver(Exception):
+    """The hub has cancelled a task, or given it to somebody else, or its time is up."""
+
+
+class JournalError(Exception):
+    """A bot's journal cannot be kept: without it nothing may be sent."""
+
+
+class JournalInUse(JournalError):
+    """Another process, or another bot of this one, has the journal."""
+
+
+class JournalDamaged(JournalError):
+    """The file is no journal, or a line of it cannot be read."""
+
+
+class JournalMismatch(JournalError):
+    """The journal is about another merchant's messages."""
 
 
 _BY_CLOSE_CODE: dict[int, type[Closed]] = {

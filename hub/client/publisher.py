@@ -150,7 +150,7 @@ class Publisher:
                 tasks.create_task(self._watch_answers(connection))
                 tasks.create_task(self._read(connection))
         except* (Lost, HubError) as group:
-            error = _first(group)
+            error = first_error(group)
         finally:
             await connection.close()
         if not isinstance(error, Lost):
@@ -232,9 +232,9 @@ class Publisher:
                     connection.cut(f"nothing was answered for {ANSWER_SECONDS:g} s")
 
 
-def _first(group: BaseExceptionGroup[Lost | HubError]) -> Lost | HubError:
+def first_error(group: BaseExceptionGroup[Lost | HubError]) -> Lost | HubError:
     """The leaf that matters: a refusal counts more than the loss that it may have caused."""
     leaves: list[Lost | HubError] = []
     for error in group.exceptions:
-        leaves.extend([_first(error)] if isinstance(error, BaseExceptionGroup) else [error])
+        leaves.extend([first_error(error)] if isinstance(error, BaseExceptionGroup) else [error])
     return next((e for e in leaves if isinstance(e, HubError)), leaves[0])
