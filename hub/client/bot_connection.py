@@ -9,9 +9,9 @@ import msgspec
 
 from hub.client.backoff import Backoff, within
 from hub.client.connection import Connection
-from hub.client.errors import JournalError, Lost
+from hub.client.errors import JournalError, Lost, most_telling
 from hub.client.holdings import Holdings
-from hub.client.publisher import ANSWER_SECONDS, first_error
+from hub.client.publisher import ANSWER_SECONDS
 from hub.client.status import OnState, State, Status
 from hub.client.wire import UNSUBSCRIBE, Refused, refusal
 from hub.protocol import frames
@@ -115,7 +115,7 @@ class BotConnection:
                 tasks.create_task(self._watch_answers(connection))
                 tasks.create_task(self._read(connection))
         except* (Lost, HubError, JournalError) as group:
-            error = first_error(group)
+            error = most_telling(group)
         finally:
             await connection.close()
         if not isinstance(error, Lost):

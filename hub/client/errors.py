@@ -14,6 +14,8 @@ JournalError                   a bot's journal cannot be kept
 └── JournalMismatch            … because it is another merchant's
 """
 
+from typing import TypeVar
+
 from hub.protocol.codes import Advice, CloseCode, ErrorCode, advice
 from hub.protocol.errors import Forbidden, HubError, Unauthenticated
 
@@ -95,6 +97,17 @@ class JournalDamaged(JournalError):
 
 class JournalMismatch(JournalError):
     """The journal is about another merchant's messages."""
+
+
+E = TypeVar("E", bound=Exception)
+
+
+def most_telling(group: BaseExceptionGroup[E]) -> E:
+    """The leaf that matters: a refusal counts more than the loss that it may have caused."""
+    leaves: list[E] = []
+    for error in group.exceptions:
+        leaves.extend([most_telling(error)] if isinstance(error, BaseExceptionGroup) else [error])
+    return next((error for error in leaves if not isinstance(error, Lost)), leaves[0])
 
 
 _BY_CLOSE_CODE: dict[int, type[Closed]] = {

@@ -205,6 +205,12 @@ class Holdings:
         self._send_again(held)
         self.changed()
 
+    def give_back(self, why: str) -> None:
+        """Answer every task on which somebody works, outside a call, as failed."""
+        for held in self._by_key.values():
+            if held.stage is Stage.RUNNING:
+                self.answer(held, failed(why))
+
     def progressed(self, held: Held, percent: float, note: str | None) -> None:
         """Tell the hub how far a task is."""
         self._progress[held] = frames.Progress(
