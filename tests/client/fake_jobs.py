@@ -115,6 +115,12 @@ class FakeJobs:
                 lambda: all(job.state in wanted for job in self.jobs.values())
             )
 
+    async def readied(self, count: int) -> None:
+        """Wait until bots have said `ready` so often."""
+        async with asyncio.timeout(20):
+            while len(self.ready) < count:
+                await asyncio.sleep(0.01)
+
     async def cancel(self, job: FakeJob) -> None:
         """As a user does."""
         job.state = "cancelled"
