@@ -24,12 +24,6 @@ _PARENT_GOES_ON = (
 )
 """The condition that a job is no part of one that was ended: nothing of it is sent any more."""
 _OPEN = "state IN ('scheduled', 'queued', 'running', 'retrying')"
-_TIMES = ("run_at", "created_at", "started_at", "finished_at", "updated_at", "expires_at")
-_TYPES = dict.fromkeys(Job.__struct_fields__, "text") | {
-    "args": "jsonb", "result": "jsonb", "priority": "bigint", "attempt": "bigint",
-    "max_attempts": "bigint", "progress": "bigint", "timeout": "bigint", "version": "bigint",
-    "cancelling": "boolean", **dict.fromkeys(_TIMES, "timestamptz"),
-}  # fmt: skip
 
 
 class Sendable(Struct, frozen=True):
@@ -202,12 +196,6 @@ async def _changed(
 
 
 # ── parts of a bulk send ─────────────────────────────────────────────────────────────────────────
-
-
-async def insert_jobs(tx: Transaction, jobs: Sequence[Job]) -> None:
-    """Add jobs; raises Conflict."""
-    rows = [tuple(_JOBS.values(job).values()) for job in jobs]
-    await tx.insert("jobs", _TYPES, rows)
 
 
 async def count_parts(tx: Transaction, parent_id: str) -> int:

@@ -104,7 +104,13 @@ def _sqlite_table(database: sqlite3.Connection, name: str, sql: str) -> Table:
     for _, index, unique, origin, _ in database.execute(f"PRAGMA index_list({name})").fetchall():
         if origin == "pk":
             continue
-        columns = [row[2] for row in database.execute(f"PRAGMA index_info({index})")]
+        columns = [
+            f"{column} DESC" if descending else column
+            for _, _, column, descending, _, is_key in database.execute(
+                f"PRAGMA index_xinfo({index})"
+            )
+            if is_key
+        ]
         if origin == "u":
             table.rules.append(f"unique ({', '.join(columns)})")
             continue
