@@ -66,7 +66,8 @@ async def bury(tx: Transaction, since: str) -> int:
 
 async def workers(tx: Transaction) -> list[Worker]:
     """All workers, the silent ones too, oldest first."""
-    return await _WORKERS.select(tx, "TRUE ORDER BY started_at, id", ())
+    found = await _WORKERS.select(tx, "TRUE", ())
+    return sorted(found, key=lambda worker: (worker.started_at, worker.id))
 
 
 # ── attempts and inputs ──────────────────────────────────────────────────────────────────────────
@@ -78,8 +79,8 @@ async def add_attempt(tx: Transaction, attempt: JobAttempt) -> None:
 
 
 async def attempts(tx: Transaction, job_id: str) -> list[JobAttempt]:
-    """The attempts of a job that did not succeed, the first one first."""
-    where, params = scoped(tx)
+    """The attempts of a job of the bound merchant that did not succeed, the first one first."""
+    where, params = of_one(tx)
     return await _ATTEMPTS.select(tx, f"{where} AND job_id = ? ORDER BY attempt", (*params, job_id))
 
 

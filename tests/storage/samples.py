@@ -21,12 +21,14 @@ from storage import (
     webhook_logs,
     webhooks,
 )
+from storage import recurring as recurring_jobs
 from storage.database import Database, Transaction
 from storage.merchant_records import (
     Button,
     DeliveryTask,
     IdempotencyKey,
     Job,
+    JobAttempt,
     MediaFile,
     Message,
     Order,
@@ -34,12 +36,14 @@ from storage.merchant_records import (
     Payment,
     Product,
     ProductMedia,
+    RecurringJob,
     Template,
     Webhook,
     WebhookLog,
 )
 from storage.messages import NewMessage
 from storage.scope import HUB, Scope
+from storage.work import Worker
 
 T = TypeVar("T")
 NOW = "2026-11-22T10:00:00.000Z"
@@ -158,6 +162,32 @@ def job(**changes: Any) -> Job:
     return Job(**_common(given | changes))
 
 
+def job_attempt(job_id: str, **changes: Any) -> JobAttempt:
+    """An attempt of a job that failed."""
+    given: dict[str, Any] = {
+        "merchant_id": "m1", "job_id": job_id, "attempt": 1, "outcome": "failed", "error": "why",
+        "ended_at": NOW,
+    }  # fmt: skip
+    return JobAttempt(**(given | changes))
+
+
+def worker(**changes: Any) -> Worker:
+    """A worker that lives."""
+    given: dict[str, Any] = {
+        "id": "w1", "instance_id": "i1", "kind": "worker", "queues": ["message_sending"],
+        "host": "here", "pid": 7, "started_at": NOW, "seen_at": NOW,
+    }  # fmt: skip
+    return Worker(**(given | changes))
+
+
+def recurring(**changes: Any) -> RecurringJob:
+    given = {
+        "name": "news", "queue": "message_sending", "task": "send", "args": {"to": "+49"},
+        "schedule": "0 9 * * *", "next_run_at": NOW,
+    }  # fmt: skip
+    return RecurringJob(**_common(given | changes))
+
+
 def call(**changes: Any) -> IdempotencyKey:
     given = {
         "merchant_id": "m1", "method": "orders.create", "key": "k", "request_hash": "a" * 64,
@@ -181,6 +211,7 @@ class Everything(Struct, frozen=True):
     attempt: WebhookLog
     job: Job
     call: IdempotencyKey
+    recurring: RecurringJob
 
 
 async def add_everything(database: Database) -> Everything:
@@ -189,7 +220,7 @@ async def add_everything(database: Database) -> Everything:
     made = Everything(
         template(), shown, sold, picture(sold.id, shown.id), ordered, payment(ordered.id),
         task(ordered.id), message(provider_id="p1"), hook, attempt(hook.id),
-        job(unique_key="u1"), call(),
+        job(unique_key="u1"), call(), recurring(),
     )  # fmt: skip
 
     async def work(tx: Transaction) -> None:
@@ -204,6 +235,7 @@ async def add_everything(database: Database) -> Everything:
         await webhooks.insert(tx, made.webhook)
         await webhook_logs.insert(tx, made.attempt)
         await jobs.insert(tx, made.job)
+        await recurring_jobs.insert(tx, made.recurring)
         await idempotency.put(tx, made.call)
 
     await write(database, work)

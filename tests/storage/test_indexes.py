@@ -18,6 +18,7 @@ import storage
 from storage import audit, events, instances, keys
 from storage.database import Database, Engine, Transaction
 from storage.errors import Conflict, NotFound, Stale
+from storage.job_lists import Place
 from storage.messages import Step
 from storage.records import ApiKey, Merchant
 from storage.scope import HUB, Scope
@@ -106,6 +107,24 @@ def _audited() -> list[Call]:
     ]
 
 
+def _listed() -> list[Call]:
+    """Lists of jobs, of their first page and of a later one; parts are one merchant's."""
+
+    def call(scopes: tuple[Scope, ...], after: Place | None, **filters: Any) -> Call:
+        return Call(scopes, lambda made: (after, 10), filters, needed={"whole": False})
+
+    narrowing = {"queue": "message_sending", "state": ["queued", "dead"], "name": "send"}
+    return [
+        listed
+        for after in (None, Place(NOW, "m1", NO_ID))
+        for listed in (
+            call(ONE, after, **narrowing, parent_id=NO_ID),
+            call(ALL, after, **narrowing),
+            Call(ONE, lambda made, after=after: (after, 10), needed={"whole": True}),  # type: ignore[misc]
+        )
+    ]
+
+
 def _combinations(filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for count in range(len(filters) + 1):
         for names in itertools.combinations(filters, count):
@@ -171,6 +190,27 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "lost_bots": [Call(ALL, lambda made: ())],
         "remove_silent": [Call(ALL, lambda made: ("i1", LATER))],
     },
+    "job_changes": {
+        "ask_to_end": [Call(ANY, lambda made: ([("m1", made.job.id), ("m1", NO_ID)], NOW))],
+        "await_parts": [Call(ANY, lambda made: ([("m1", made.job.id)], NOW))],
+        "begin_anew": [
+            Call(ANY, lambda made: ([("m1", made.job.id)], {"message_sending": 3}, NOW))
+        ],
+        "cancel": [Call(ANY, lambda made: ([("m1", made.job.id), ("m1", NO_ID)], NOW))],
+        "discard": [Call(ANY, lambda made: ([("m1", made.job.id), ("m1", NO_ID)],))],
+    },
+    "job_counts": {
+        "awaiting_bot": [Call(ANY, lambda made: ("message_sending",))],
+        "by_state": [Call(ANY, lambda made: ())],
+        "finished_since": [Call(ANY, lambda made: ("message_sending", NOW))],
+        "last_finished": [Call(ANY, lambda made: ("message_sending", NOW))],
+        "waiting_since": [Call(ANY, lambda made: ("message_sending",))],
+    },
+    "job_lists": {
+        "at": [Call(ANY, lambda made: ([Place(NOW, "m1", made.job.id)],))],
+        "newest": _listed(),
+        "place_of": [Call(ONE, lambda made: ([made.job.id, NO_ID],))],
+    },
     "jobs": {
         **_kept("job"),
         "by_run_time": [
@@ -180,8 +220,18 @@ CALLS: dict[str, dict[str, list[Call]]] = {
                 {"until": NOW, "after": samples.job()},
             ),
         ],
+        "cancelling": [Call(ANY, lambda made: ("w1",))],
+        "claim": [Call(ANY, lambda made: ([("m1", made.job.id)], "w1", NOW))],
+        "find": [Call(ONE, lambda made: (made.job.id,))],
+        "held_by": [Call(ANY, lambda made: ("w1",))],
+        "lost": [Call(ALL, lambda made: (NOW, 10))],
+        "make_due": [Call(ANY, lambda made: ([("m1", made.job.id)], NOW))],
+        "next_run_at": [Call(ALL, lambda made: ("message_sending",))],
+        "note_progress": [Call(ANY, lambda made: (made.job, 7, "half", NOW))],
         "open_by_key": [Call(ONE, lambda made: ("message_sending", "u1"))],
-        "page": _paged(queue="message_sending", state="queued", parent_id=NO_ID),
+        "put_result": [Call(ANY, lambda made: (made.job, {"a": 1}))],
+        "settle": [Call(ANY, lambda made: (made.job, {"state": "dead", "result": 1}))],
+        "states_of_parts": [Call(ONE, lambda made: (made.job.id,))],
     },
     "keys": {
         "bootstrap_keys": [Call(ALL, lambda made: ())],
@@ -216,9 +266,11 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         **_kept("message"),
         "advance": [Call(ONE, lambda made: ([Step("m1", made.message.id, "read", None)], NOW))],
         "by_provider_id": [Call(ONE, lambda made: ("p1",))],
+        "give_up": [Call(ANY, lambda made: ([("m1", made.message.id)], "why", NOW))],
         "insert_many": [Call(ONE, lambda made: ([samples.new_message()],))],
         "page": _paged(phone="+4917000", status="received", direction="inbound"),
         "states": [Call(ANY, lambda made: ([("m1", "p1"), ("m1", "p2")],))],
+        "wait_again": [Call(ANY, lambda made: ([("m1", made.message.id)], NOW))],
     },
     "orders": {
         **_kept("order"),
@@ -262,6 +314,12 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "page": _paged(category="sweets", is_active=True),
         "search": _each(ONE, lambda made: ("ca", "", 10), lambda made: ("ca", NO_ID, 10)),
     },
+    "recurring": {
+        **_kept("recurring"),
+        "due": [Call(ALL, lambda made: (LATER, 10))],
+        "next_run_at": [Call(ALL, lambda made: ())],
+        "page": _paged(),
+    },
     "seeds": {
         "seed": [Call(ANY, lambda made: ("m1", NOW, new_id))],
         "unseeded": [Call(ALL, lambda made: (10,))],
@@ -287,6 +345,29 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         **_kept("webhook"),
         "note_attempt": [Call(ANY, lambda made: (made.webhook.id, NOW), needed={"failed": True})],
         "page": _paged(is_active=True),
+    },
+    "work": {
+        "add_attempt": [Call(ANY, lambda made: (samples.job_attempt(made.job.id),))],
+        "attempts": [Call(ONE, lambda made: (made.job.id,))],
+        "beat": [Call(ALL, lambda made: ("w1", NOW))],
+        "bury": [Call(ALL, lambda made: (NOW,))],
+        "cursor": [Call(ALL, lambda made: ("webhooks",))],
+        "drop_input": [Call(ONE, lambda made: (made.job.id,))],
+        "end_former": [Call(ALL, lambda made: ("i1",))],
+        "enter": [Call(ALL, lambda made: (samples.worker(),))],
+        "forget_slots": [Call(ALL, lambda made: (NOW, 10))],
+        "get_input": [Call(ONE, lambda made: (made.job.id,))],
+        "leave": [Call(ALL, lambda made: ("w1",))],
+        "move_cursor": _each(
+            ALL, lambda made: ("webhooks", None, 1, NOW), lambda made: ("webhooks", 1, 2, NOW)
+        ),
+        "pause": [Call(ANY, lambda made: ("message_sending", "k1", NOW))],
+        "paused": [Call(ANY, lambda made: ())],
+        "paused_for_all": [Call(ALL, lambda made: ())],
+        "put_input": [Call(ONE, lambda made: (made.job.id, [1]))],
+        "resume": [Call(ANY, lambda made: ("message_sending",))],
+        "take_slots": [Call(ONE, lambda made: (["+1", "+2"], NOW, LATER))],
+        "workers": [Call(ALL, lambda made: ())],
     },
 }
 
