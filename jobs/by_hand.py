@@ -15,8 +15,8 @@ from storage.merchant_records import Job, Queue
 
 from .context import WriteScope
 from .enqueue import record
-from .message_sending.endings import not_sent
 from .queues import NAMES, RULES, is_loud
+from .registry import ended
 
 PART = 500
 """Most jobs of one transaction: who publishes meanwhile waits for it."""
@@ -43,15 +43,16 @@ async def cancel(scope: WriteScope, keys: Sequence[JobKey], now: str, source: st
         now: RFC 3339.
         source: of the events: who does it.
     """
-    ended = await job_changes.cancel(scope.tx, keys, now)
+    over = await job_changes.cancel(scope.tx, keys, now)
     asked = await job_changes.ask_to_end(scope.tx, keys, now)
-    parts = [(job.merchant_id, job.id) for job in ended if _is_message(job) and not is_loud(job)]
-    await messages.give_up(scope.tx, parts, _NOT_SENT, now)
-    for job in ended:
+    # A bulk send has thousands of parts, of whose messages no event tells.
+    parts = [job for job in over if _is_message(job) and not is_loud(job)]
+    await messages.give_up(scope.tx, [(job.merchant_id, job.id) for job in parts], _NOT_SENT, now)
+    for job in over:
+        if is_loud(job) or not _is_message(job):
+            await ended(scope, job)
         record(scope, "job_cancelled", job, source)
-        if is_loud(job):
-            await not_sent(scope, job)
-    return Cancelled(ended, asked)
+    return Cancelled(over, asked)
 
 
 async def begin_anew(scope: WriteScope, keys: Sequence[JobKey], now: str, source: str) -> list[Job]:

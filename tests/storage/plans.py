@@ -14,17 +14,13 @@ from storage.sqlite import _wanted
 from tests.support.tracing import INFRASTRUCTURE
 
 _EXPLAINED = re.compile(r"\s*(SELECT|WITH|UPDATE|DELETE)\b")
-_UNBOUNDED = {"merchants"}
-"""Tables that may be read as a whole, from an index: all merchants are known to each hub."""
-_FEW = {"workers", "paused_queues"}
-"""Tables of a few rows: one for each process, and what people have let stand still."""
+_UNBOUNDED = {"merchants", "paused_queues", "workers"}
+"""Tables that may be read as a whole, from an index: all merchants are known to each hub, and so
+are the few workers and the queues that stand still."""
 _BOUNDED = {"counted", "stretch"}
 """Subqueries with a LIMIT of their own; what they read is looked at by itself."""
 _NO_TABLE = (
-    INFRASTRUCTURE
-    | _FEW
-    | _BOUNDED
-    | {"wanted", "scope_secret", "CONSTANT", "pragma_foreign_key_list"}
+    INFRASTRUCTURE | _BOUNDED | {"wanted", "scope_secret", "CONSTANT", "pragma_foreign_key_list"}
 )
 
 

@@ -17,11 +17,12 @@ from storage import (
     payments,
     product_media,
     products,
+    recurring,
     templates,
     webhook_logs,
     webhooks,
+    work,
 )
-from storage import recurring as recurring_jobs
 from storage.database import Database, Transaction
 from storage.merchant_records import (
     Button,
@@ -43,7 +44,6 @@ from storage.merchant_records import (
 )
 from storage.messages import NewMessage
 from storage.scope import HUB, Scope
-from storage.work import Worker
 
 T = TypeVar("T")
 NOW = "2026-11-22T10:00:00.000Z"
@@ -162,38 +162,30 @@ def job(**changes: Any) -> Job:
     return Job(**_common(given | changes))
 
 
-def job_attempt(job_id: str, **changes: Any) -> JobAttempt:
-    """An attempt of a job that failed."""
-    given: dict[str, Any] = {
-        "merchant_id": "m1", "job_id": job_id, "attempt": 1, "outcome": "failed", "error": "why",
-        "ended_at": NOW,
-    }  # fmt: skip
-    return JobAttempt(**(given | changes))
-
-
-def worker(**changes: Any) -> Worker:
-    """A worker that lives."""
-    given: dict[str, Any] = {
-        "id": "w1", "instance_id": "i1", "kind": "worker", "queues": ["message_sending"],
-        "host": "here", "pid": 7, "started_at": NOW, "seen_at": NOW,
-    }  # fmt: skip
-    return Worker(**(given | changes))
-
-
-def recurring(**changes: Any) -> RecurringJob:
-    given = {
-        "name": "news", "queue": "message_sending", "task": "send", "args": {"to": "+49"},
-        "schedule": "0 9 * * *", "next_run_at": NOW,
-    }  # fmt: skip
-    return RecurringJob(**_common(given | changes))
-
-
 def call(**changes: Any) -> IdempotencyKey:
     given = {
         "merchant_id": "m1", "method": "orders.create", "key": "k", "request_hash": "a" * 64,
         "created_at": NOW, "expires_at": LATER,
     }  # fmt: skip
     return IdempotencyKey(**(given | changes))
+
+
+def recurring_job(**changes: Any) -> RecurringJob:
+    given = {
+        "name": "Weekly", "queue": "message_sending", "task": "bulk", "args": {"template_id": "t"},
+        "schedule": "0 9 * * 1", "next_run_at": NOW,
+    }  # fmt: skip
+    return RecurringJob(**_common(given | changes))
+
+
+def job_attempt(job_id: str) -> JobAttempt:
+    return JobAttempt(
+        merchant_id="m1", job_id=job_id, attempt=1, outcome="failed", error="no", ended_at=NOW
+    )
+
+
+def worker() -> work.Worker:
+    return work.Worker("w1", "i1", "worker", ["message_sending"], "here", 1, NOW, NOW)
 
 
 class Everything(Struct, frozen=True):
@@ -220,10 +212,10 @@ async def add_everything(database: Database) -> Everything:
     made = Everything(
         template(), shown, sold, picture(sold.id, shown.id), ordered, payment(ordered.id),
         task(ordered.id), message(provider_id="p1"), hook, attempt(hook.id),
-        job(unique_key="u1"), call(), recurring(),
+        job(unique_key="u1"), call(), recurring_job(),
     )  # fmt: skip
 
-    async def work(tx: Transaction) -> None:
+    async def add(tx: Transaction) -> None:
         await templates.insert(tx, made.template, new_id)
         await media.insert(tx, made.file)
         await products.insert(tx, made.product)
@@ -235,8 +227,8 @@ async def add_everything(database: Database) -> Everything:
         await webhooks.insert(tx, made.webhook)
         await webhook_logs.insert(tx, made.attempt)
         await jobs.insert(tx, made.job)
-        await recurring_jobs.insert(tx, made.recurring)
         await idempotency.put(tx, made.call)
+        await recurring.insert(tx, made.recurring)
 
-    await write(database, work)
+    await write(database, add)
     return made
