@@ -137,8 +137,12 @@ class Broker:
             self._begun = time.monotonic()
             try:
                 await server.start()
-            except (ServerFailed, OSError) as error:
+            except ServerFailed as error:
                 self._down(str(error))
+                await self._rest()
+                return
+            except OSError as error:
+                self._down(f"it cannot be started: {error.strerror}: {error.filename}")
                 await self._rest()
                 return
             self._heard = time.monotonic()

@@ -8,6 +8,7 @@ table `jobs` is the truth: a file that it cannot read is put aside, and it begin
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -308,7 +309,9 @@ def _private(folder: Path) -> None:
     mine = found.st_uid == os.geteuid() and stat.S_ISDIR(found.st_mode)
     if not mine or stat.S_IMODE(found.st_mode) & 0o077:
         raise PermissionError(
-            1, "not this user's alone; remove it, or give HUB_DATA_DIR a shorter path", str(folder)
+            errno.EPERM,
+            "it is not this user's alone; remove it, or give HUB_DATA_DIR a shorter path",
+            str(folder),
         )
 
 
