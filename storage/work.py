@@ -51,9 +51,11 @@ async def leave(tx: Transaction, worker: str) -> None:
 
 
 async def end_former(tx: Transaction, instance_id: str) -> list[Worker]:
-    """Remove what earlier lives of a data directory have left behind."""
-    found = await _WORKERS.select(tx, "instance_id = ?", (instance_id,))
-    await tx.execute("DELETE FROM workers WHERE instance_id = ?", (instance_id,))
+    """Remove the workers that earlier lives of a data directory have left behind."""
+    found = await _WORKERS.select(tx, "instance_id = ? AND kind = 'worker'", (instance_id,))
+    await tx.execute(
+        "DELETE FROM workers WHERE instance_id = ? AND kind = 'worker'", (instance_id,)
+    )
     return found
 
 

@@ -3,11 +3,11 @@
 ALTER TABLE jobs
     ADD COLUMN worker TEXT COLLATE "C" CHECK (char_length(worker) BETWEEN 1 AND 64), -- who holds it while it runs, an id of workers
     ADD COLUMN cancelling BOOLEAN NOT NULL DEFAULT FALSE, -- whether it is to end while it runs
-    ADD COLUMN awaits TEXT COLLATE "C" CHECK (awaits IN ('bot', 'children')), -- what it waits for while it is queued, that no worker has: a bot, or its parts
+    ADD COLUMN awaits TEXT COLLATE "C" CHECK (awaits IN ('bot', 'children')), -- what it waits for, that no worker has: a bot that takes it (running: its answer), or its parts
     ADD COLUMN recipient TEXT COLLATE "C" CHECK (char_length(recipient) BETWEEN 1 AND 64), -- the phone that a message goes to
     ADD COLUMN expires_at TIMESTAMPTZ(3) CHECK (isfinite(expires_at)); -- after which it is not worth while any more
 
-CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;

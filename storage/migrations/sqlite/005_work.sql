@@ -4,14 +4,14 @@ ALTER TABLE jobs ADD COLUMN worker -- who holds it while it runs, an id of worke
     TEXT CHECK (length(worker) BETWEEN 1 AND 64);
 ALTER TABLE jobs ADD COLUMN cancelling -- whether it is to end while it runs
     INTEGER NOT NULL DEFAULT 0 CHECK (cancelling IN (0, 1));
-ALTER TABLE jobs ADD COLUMN awaits -- what it waits for while it is queued, that no worker has: a bot, or its parts
+ALTER TABLE jobs ADD COLUMN awaits -- what it waits for, that no worker has: a bot that takes it (running: its answer), or its parts
     TEXT CHECK (awaits IN ('bot', 'children'));
 ALTER TABLE jobs ADD COLUMN recipient -- the phone that a message goes to
     TEXT CHECK (length(recipient) BETWEEN 1 AND 64);
 ALTER TABLE jobs ADD COLUMN expires_at -- after which it is not worth while any more
     TEXT CHECK (expires_at GLOB '????-??-??T??:??:??.???Z' AND expires_at IS strftime('%Y-%m-%dT%H:%M:%fZ', expires_at, '+0 days'));
 
-CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;
