@@ -22,6 +22,7 @@ from storage.job_lists import Place
 from storage.messages import Step
 from storage.records import ApiKey, Merchant
 from storage.scope import HUB, Scope
+from storage.webhook_logs import Made, PendingAttempt
 from tests.storage import samples
 from tests.storage.plans import Explaining, partial_indexes
 from tests.storage.samples import LATER, NOW, OURS, Everything, new_id
@@ -88,6 +89,10 @@ def _matched(*more: Any, **needed: Any) -> list[Call]:
 
 KEY = ApiKey("k1", "m1", "bot", "till", "hub_b_1234", 1, NOW, None, None)
 SECRET = "0" * 64
+PENDING = PendingAttempt(
+    id=NO_ID, merchant_id="m1", webhook_id=NO_ID, delivery_id="d", event_id="e", attempt=1,
+    payload="{}", created_at=NOW, updated_at=NOW,
+)  # fmt: skip
 
 
 def _audited() -> list[Call]:
@@ -161,6 +166,8 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "advance_head": [Call(ALL, lambda made: (1, 0))],
         "ensure_log": [Call(ALL, lambda made: ("epoch",))],
         "following": [Call(ALL, lambda made: (5, 10))],
+        "frames": [Call(ALL, lambda made: ([5, 10],))],
+        "heads": [Call(ALL, lambda made: (5, 10))],
         "insert_events": [Call(ALL, lambda made: ([],))],
         "known_events": [Call(ALL, lambda made: ([("m1", "a"), ("m2", "b")],))],
         "last_offsets": [Call(ALL, lambda made: ())],
@@ -220,6 +227,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
                 {"until": NOW, "after": samples.job()},
             ),
         ],
+        "insert_many": [Call(ANY, lambda made: ([samples.job()],))],
         "cancelling": [Call(ALL, lambda made: ("w1",))],
         "claim": [Call(ALL, lambda made: ([("m1", made.job.id)], "w1", NOW))],
         "find": [Call(ONE, lambda made: (made.job.id,))],
@@ -339,11 +347,18 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     "webhook_logs": {
         **_kept("attempt"),
         "due": [Call(ALL, lambda made: (LATER, 10))],
+        "insert_many": [Call(ANY, lambda made: ([PENDING],))],
         "page": _paged(webhook_id=NO_ID, delivery_id="d", status="failed"),
+        "payload": [Call(ONE, lambda made: (made.attempt.delivery_id,))],
+        "settle": [Call(ONE, lambda made: ("d", 1, Made(status="success"), NOW))],
     },
     "webhooks": {
         **_kept("webhook"),
-        "note_attempt": [Call(ANY, lambda made: (made.webhook.id, NOW), needed={"failed": True})],
+        "active": [Call(ANY, lambda made: ())],
+        "changes": [Call(ANY, lambda made: ())],
+        "disable": [Call(ANY, lambda made: (made.webhook.id, "gone", NOW))],
+        "note_failure": [Call(ANY, lambda made: (made.webhook.id, NOW, "why"))],
+        "note_success": [Call(ANY, lambda made: (made.webhook.id, NOW, NOW))],
         "page": _paged(is_active=True),
     },
     "work": {

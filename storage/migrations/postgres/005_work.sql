@@ -30,7 +30,14 @@ CREATE INDEX jobs_finished_own ON jobs (merchant_id, queue, finished_at) WHERE f
 ALTER TABLE webhooks
     ADD COLUMN previous_secret TEXT COLLATE "C" CHECK (char_length(previous_secret) BETWEEN 1 AND 256), -- the secret before the last rotation, good until previous_until
     ADD COLUMN previous_until TIMESTAMPTZ(3) CHECK (isfinite(previous_until)), -- until when calls are signed with the previous secret too
-    ADD COLUMN failing_since TIMESTAMPTZ(3) CHECK (isfinite(failing_since)); -- the first failed delivery since the last success
+    ADD COLUMN failing_since TIMESTAMPTZ(3) CHECK (isfinite(failing_since)), -- the first failed delivery since the last success
+    ADD COLUMN last_success_at TIMESTAMPTZ(3) CHECK (isfinite(last_success_at)), -- the last answer of 2xx
+    ADD COLUMN last_failure_at TIMESTAMPTZ(3) CHECK (isfinite(last_failure_at)), -- the last failed attempt
+    ADD COLUMN last_error TEXT COLLATE "C" CHECK (char_length(last_error) BETWEEN 1 AND 500), -- why that failed
+    ADD COLUMN heard_from BIGINT NOT NULL DEFAULT 0 CHECK (heard_from >= 0); -- it hears of events behind this offset of the log, which had come so far when it was made or made active
+ALTER TABLE log_state
+    ADD COLUMN webhook_changes BIGINT NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0); -- how often webhooks were changed, for who keeps them in memory
+CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (

@@ -37,6 +37,17 @@ ALTER TABLE webhooks ADD COLUMN previous_until -- until when calls are signed wi
     TEXT CHECK (previous_until GLOB '????-??-??T??:??:??.???Z' AND previous_until IS strftime('%Y-%m-%dT%H:%M:%fZ', previous_until, '+0 days'));
 ALTER TABLE webhooks ADD COLUMN failing_since -- the first failed delivery since the last success
     TEXT CHECK (failing_since GLOB '????-??-??T??:??:??.???Z' AND failing_since IS strftime('%Y-%m-%dT%H:%M:%fZ', failing_since, '+0 days'));
+ALTER TABLE webhooks ADD COLUMN last_success_at -- the last answer of 2xx
+    TEXT CHECK (last_success_at GLOB '????-??-??T??:??:??.???Z' AND last_success_at IS strftime('%Y-%m-%dT%H:%M:%fZ', last_success_at, '+0 days'));
+ALTER TABLE webhooks ADD COLUMN last_failure_at -- the last failed attempt
+    TEXT CHECK (last_failure_at GLOB '????-??-??T??:??:??.???Z' AND last_failure_at IS strftime('%Y-%m-%dT%H:%M:%fZ', last_failure_at, '+0 days'));
+ALTER TABLE webhooks ADD COLUMN last_error -- why that failed
+    TEXT CHECK (length(last_error) BETWEEN 1 AND 500 AND instr(last_error, char(0)) = 0);
+ALTER TABLE webhooks ADD COLUMN heard_from -- it hears of events behind this offset of the log, which had come so far when it was made or made active
+    INTEGER NOT NULL DEFAULT 0 CHECK (heard_from >= 0);
+ALTER TABLE log_state ADD COLUMN webhook_changes -- how often webhooks were changed, for who keeps them in memory
+    INTEGER NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0);
+CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (
