@@ -198,6 +198,8 @@ async def settle(tx: Transaction, job: Job, changes: Mapping[str, Any]) -> Job:
             worker.
     """
     columns = {"worker": None, "cancelling": False, **changes}
+    if columns.get("state") in ENDED_STATES:
+        columns["awaits"] = None
     values = [
         encode_json(value) if name == "result" and value is not None else value
         for name, value in columns.items()

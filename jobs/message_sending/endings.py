@@ -15,8 +15,6 @@ async def not_sent(scope: WriteScope, job: Job) -> None:
     Args:
         job: as it is afterwards, `dead` or `cancelled`.
     """
-    if job.name != "send":
-        return
     try:
         message = await messages.get(scope.tx, job.id)
     except NotFound:
@@ -39,3 +37,13 @@ async def not_sent(scope: WriteScope, job: Job) -> None:
             },
             f"message/{message.id}",
         )  # fmt: skip
+
+
+async def parts_end(scope: WriteScope, job: Job) -> None:
+    """Have the messages of a bulk send that has ended be cancelled that were not sent: no bot is
+    given them from here on, and who hears of the job behind the commit ends them.
+
+    Args:
+        job: as it is afterwards, `dead` or `cancelled`.
+    """
+    scope.jobs.append(job)
