@@ -19,11 +19,11 @@ from arq.constants import job_key_prefix, retry_key_prefix
 from arq.jobs import serialize_job
 from redis.exceptions import RedisError
 
+from .queues import RUN
+
 T = TypeVar("T")
 log = structlog.get_logger("jobs.arq_queues")
 
-FUNCTION = "run"
-"""The one function that arq knows; its one argument is the id of the job."""
 DEFINITION_SECONDS = 30 * 86_400
 """How long a definition is kept. One that has expired is put back by the reconciler: this bounds
 what a lost id leaves behind, and is no limit on how long a job may wait."""
@@ -161,7 +161,7 @@ class ArqQueues:
         now_ms = time.time_ns() // 1_000_000
         args: list[str | bytes | int] = [bell, DEFINITION_SECONDS]
         for job in jobs:
-            definition = serialize_job(FUNCTION, (job.id,), {}, None, now_ms, serializer=encode)
+            definition = serialize_job(RUN, (job.id,), {}, None, now_ms, serializer=encode)
             args += (job.id, score(job.priority, now_ms), definition)
         with self._asking():
             return int(await self._put(keys=[queue], args=args))
@@ -186,6 +186,16 @@ class ArqQueues:
         with self._asking():
             await self.redis.delete(*(retry_key_prefix + id_ for id_ in ids))
 
+    async def missing(self, queue: str, ids: Sequence[str]) -> set[str]:
+        """Those of these ids that do not wait in a queue.
+
+        Raises:
+            BrokerGone: it did not say.
+        """
+        with self._asking():
+            scores = await self.redis.zmscore(queue, list(ids))
+        return {id_ for id_, scored in zip(ids, scores, strict=True) if scored is None}
+
     async def waiting(self, queue: str) -> int:
         """How many wait.
 
@@ -195,22 +205,31 @@ class ArqQueues:
         with self._asking():
             return int(await self.redis.zcard(queue))
 
-    async def listen(self, bells: Sequence[str], rung: Callable[[str], None]) -> None:
-        """Call `rung` with the channel of each sign that jobs wait, until Redis is gone; first
-        with every channel, since signs may have been missed.
+    async def say(self, channel: str, what: str) -> None:
+        """Say something to who listens.
+
+        Raises:
+            BrokerGone: nobody may have heard it.
+        """
+        with self._asking():
+            await self.redis.publish(channel, what)
+
+    async def listen(self, channels: Sequence[str], heard: Callable[[str, str], None]) -> None:
+        """Call `heard` with the channel and the text of what is said, until Redis is gone; first
+        with every channel and no text, since something may have been missed.
 
         Raises:
             BrokerGone: call it again after a while.
         """
         with self._asking():
             async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                await pubsub.subscribe(*bells)
-                for bell in bells:
-                    rung(bell)
+                await pubsub.subscribe(*channels)
+                for channel in channels:
+                    heard(channel, "")
                 while True:
                     message = await pubsub.get_message(timeout=_LISTEN_SECONDS)
                     if message is not None:
-                        rung(message["channel"].decode())
+                        heard(message["channel"].decode(), message["data"].decode())
 
     async def close(self) -> None:
         """End the connections."""

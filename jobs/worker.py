@@ -24,7 +24,8 @@ from typing import Any
 import arq.worker
 import structlog
 
-from .arq_queues import FUNCTION, ArqQueues, BrokerGone, Gathering
+from .arq_queues import ArqQueues, BrokerGone, Gathering
+from .queues import RUN
 
 log = structlog.get_logger("jobs.worker")
 # Two lines for every job, with all that it was given, would be most of the log.
@@ -34,6 +35,7 @@ POLL_SECONDS = 0.5
 """How often a worker looks that was not woken: a sign may be lost."""
 _AWAY_SECONDS = (0.1, 2.0)
 """How long a worker waits before it asks a broker that is gone again: at first, and at most."""
+_CUT_SECONDS = 1.0
 _NEVER = 1_000_000_000
 """So many attempts are left to us: the database counts them."""
 
@@ -62,7 +64,7 @@ class QueueWorker(arq.worker.Worker):
             await perform(job_id)
 
         super().__init__(
-            [arq.worker.func(run, name=FUNCTION)],
+            [arq.worker.func(run, name=RUN)],
             queue_name=queue,
             redis_pool=queues.redis,
             handle_signals=False,
@@ -157,19 +159,21 @@ class QueueWorker(arq.worker.Worker):
         of ours. The reconciler puts it back if the database knows it."""
         self._ended.add(job_id)
 
-    async def stop(self, seconds: float) -> None:
-        """Take no more jobs, give those that run some time, and cancel what is left.
-
-        Args:
-            seconds: how long they may take to end by themselves.
-        """
+    def stop_picking(self) -> None:
+        """Take no more jobs; `main` returns."""
         self.allow_pick_jobs = False
         self._again.clear()
         self.wake()
+
+    async def drained(self, seconds: float) -> bool:
+        """Wait for the jobs that run here; False where some had not ended in time."""
         if self.tasks:
             await asyncio.wait(list(self.tasks.values()), timeout=seconds)
+        return not self.tasks
+
+    async def cut(self) -> None:
+        """End what runs here, and what is left to be said to Redis."""
         for task in self.tasks.values():
             task.cancel()
-        if self.tasks:
-            await asyncio.wait(list(self.tasks.values()))
+        await self.drained(_CUT_SECONDS)
         await self._ended.drained()

@@ -12,13 +12,13 @@ from arq.jobs import Job, JobStatus, deserialize_job
 
 from jobs.arq_queues import (
     DEFINITION_SECONDS,
-    FUNCTION,
     TAKEN_SECONDS,
     ArqQueues,
     Waiting,
     decode,
     encode,
 )
+from jobs.queues import RUN
 from jobs.worker import QueueWorker
 
 QUEUE = "q"
@@ -78,12 +78,12 @@ async def test_the_worker_has_these_attributes(queues: ArqQueues) -> None:
 
 async def test_a_job_waits_as_arq_would_have_it(queues: ArqQueues) -> None:
     redis = queues.redis
-    await redis.enqueue_job(FUNCTION, "a", _job_id="a", _queue_name="stock")
+    await redis.enqueue_job(RUN, "a", _job_id="a", _queue_name="stock")
     await queues.put(QUEUE, [Waiting("b")], "bell")
 
     theirs, ours = [deserialize_job(await stored(queues, id_), deserializer=decode) for id_ in "ab"]
-    assert (theirs.function, list(theirs.args), theirs.kwargs) == (FUNCTION, ["a"], {})
-    assert (ours.function, list(ours.args), ours.kwargs) == (FUNCTION, ["b"], {})
+    assert (theirs.function, list(theirs.args), theirs.kwargs) == (RUN, ["a"], {})
+    assert (ours.function, list(ours.args), ours.kwargs) == (RUN, ["b"], {})
     assert ours.job_try == theirs.job_try
     [(_, their_score)] = await redis.zrange("stock", 0, -1, withscores=True)
     [(_, our_score)] = await redis.zrange(QUEUE, 0, -1, withscores=True)
@@ -106,7 +106,7 @@ async def test_arqs_own_worker_runs_what_waits(queues: ArqQueues) -> None:
 
     await queues.put(QUEUE, [Waiting("a"), Waiting("b")], "bell")
     stock = arq.worker.Worker(
-        [arq.worker.func(run, name=FUNCTION)],
+        [arq.worker.func(run, name=RUN)],
         queue_name=QUEUE,
         redis_pool=queues.redis,
         burst=True,
@@ -126,12 +126,13 @@ async def test_our_worker_runs_what_arq_enqueues(queues: ArqQueues) -> None:
         assert job_id == "a"
         ran.set()
 
-    await queues.redis.enqueue_job(FUNCTION, "a", _job_id="a", _queue_name=QUEUE)
+    await queues.redis.enqueue_job(RUN, "a", _job_id="a", _queue_name=QUEUE)
     worker = QueueWorker(QUEUE, queues, perform, lambda: 1)
     running = asyncio.create_task(worker.async_run())
     async with asyncio.timeout(5):
         await ran.wait()
-    await worker.stop(1)
+    worker.stop_picking()
+    assert await worker.drained(1)
     await running
     assert await queues.redis.keys("*") == [b"arq:job:a"]
     assert await queues.redis.ttl("arq:job:a") <= TAKEN_SECONDS

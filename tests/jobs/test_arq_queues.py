@@ -75,7 +75,9 @@ async def test_what_waits_again_keeps_its_definition(queues: ArqQueues) -> None:
 
 async def test_the_bell_rings_for_the_first_that_waits(queues: ArqQueues) -> None:
     rung: list[str] = []
-    listening = asyncio.create_task(queues.listen([BELL, "other"], rung.append))
+    listening = asyncio.create_task(
+        queues.listen([BELL, "other"], lambda bell, _: rung.append(bell))
+    )
     await _until(lambda: sorted(rung) == [BELL, "other"])  # first, whatever was missed
     await queues.put(QUEUE, [Waiting("a"), Waiting("b")], BELL)
     await queues.put(QUEUE, [Waiting("c")], BELL)

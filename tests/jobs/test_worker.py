@@ -51,7 +51,8 @@ async def working(
     worker = QueueWorker(QUEUE, queues, perform or work, lambda: work.slots - worker.job_counter)
     running = asyncio.create_task(worker.async_run())
     yield worker
-    await worker.stop(0)
+    worker.stop_picking()
+    await worker.cut()
     await running
 
 
@@ -136,7 +137,7 @@ async def test_the_bell_wakes_it_at_once(queues: ArqQueues) -> None:
     work = Work()
     took: list[float] = []
     async with working(queues, work) as worker:
-        listening = asyncio.create_task(queues.listen([BELL], lambda _: worker.wake()))
+        listening = asyncio.create_task(queues.listen([BELL], lambda *_: worker.wake()))
         await asyncio.sleep(0.1)
         for number in range(30):
             begun = time.perf_counter()
@@ -230,30 +231,31 @@ async def test_a_flushed_broker_is_nothing_to_it(
         await until(lambda: work.ended == ["a", "b"])
 
 
-async def test_stopping_waits_and_then_cancels(queues: ArqQueues) -> None:
+async def test_closing_it_waits_and_then_cancels(queues: ArqQueues) -> None:
     work = Work()
     work.going.clear()
     await put(queues, "a", "b")
     async with working(queues, work) as worker:
         await until(lambda: work.running == 2)
-        stopping = asyncio.create_task(worker.stop(0.2))
+        worker.stop_picking()
         await put(queues, "c")
-        await asyncio.sleep(0.1)
+        assert not await worker.drained(0.1)
         assert work.cancelled == []
-        await stopping
+        await worker.cut()
     assert sorted(work.cancelled) == ["a", "b"]
     assert await queues.waiting(QUEUE) == 1, "c is for another worker"
 
 
-async def test_stopping_lets_end_what_ends_in_time(queues: ArqQueues) -> None:
+async def test_closing_it_lets_end_what_ends_in_time(queues: ArqQueues) -> None:
     work = Work()
     work.going.clear()
     await put(queues, "a")
     async with working(queues, work) as worker:
         await until(lambda: work.running == 1)
-        stopping = asyncio.create_task(worker.stop(5))
+        worker.stop_picking()
+        draining = asyncio.create_task(worker.drained(5))
         await asyncio.sleep(0.05)
         work.going.set()
         async with asyncio.timeout(1):
-            await stopping
+            assert await draining
     assert work.ended == ["a"]
