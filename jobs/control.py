@@ -35,7 +35,7 @@ log = structlog.get_logger("jobs.control")
 
 STOP_SECONDS = 3.0
 """How long jobs may take to end by themselves when the process stops."""
-_HAND_BACK_SECONDS = 2.0
+_HAND_BACK_SECONDS = 1.5
 _LOOK_SECONDS = 1.0
 """How often it is looked which jobs are to end, and which queues stand still."""
 _RETRY_SECONDS = 1.0
@@ -124,11 +124,15 @@ class Queues:
                 ):  # fmt: skip
                     group.create_task(endless)
 
+    def rest(self) -> None:
+        """Begin nothing more; what is under way goes on until `stop`."""
+        for worker in self._workers.values():
+            worker.stop_picking()
+
     async def stop(self) -> None:
         """Begin nothing more, let end what ends soon, and hand the rest back to other workers."""
+        self.rest()
         workers = list(self._workers.values())
-        for worker in workers:
-            worker.stop_picking()
         if self._execution is not None:
             await asyncio.gather(*(worker.drained(STOP_SECONDS) for worker in workers))
             self._execution.hand_back()

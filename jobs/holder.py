@@ -41,7 +41,7 @@ class Holder:
 
     Args:
         instance: the data directory that this process belongs to.
-        queues: that it works on.
+        queues: that it works on; a process that works on none holds nothing, and takes no place.
         holds: whether a job that runs here by its row is known here.
     """
 
@@ -68,7 +68,8 @@ class Holder:
 
         async def enter(scope: WriteScope) -> None:
             await work.end_former(scope.tx, self._instance)
-            await work.enter(scope.tx, self._row(await scope.tx.now()))
+            if self._queues:
+                await work.enter(scope.tx, self._row(await scope.tx.now()))
 
         await self._context.log.commit(enter, HUB)
         self._beaten_at = self._steady_since = time.monotonic()
@@ -108,7 +109,7 @@ class Holder:
 
         async def beat(scope: WriteScope) -> bool:
             now = await scope.tx.now()
-            known = await work.beat(scope.tx, self._context.worker, now)
+            known = not self._queues or await work.beat(scope.tx, self._context.worker, now)
             if not known:
                 await work.enter(scope.tx, self._row(now))
             await work.bury(scope.tx, _before(now, _BURIED_SECONDS))
