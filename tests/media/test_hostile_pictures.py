@@ -16,9 +16,10 @@ from tests.media.specimens import REFUSED, TAKEN, Refused, Taken
 from tests.support.hub_process import HubProcess
 from tests.support.rest import Answer, call, merchant_of, new_key
 
-pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/task").is_dir(), reason="memory is read in /proc"
-)
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="memory is read in /proc"),
+    pytest.mark.fresh,  # its memory is measured
+]
 
 MEMORY_LIMIT = 300_000_000
 PATIENCE = 60.0
