@@ -161,6 +161,7 @@ async def open_services(
             dispatcher.told(jobs)
 
         event_log.queued = told
+        broker.came_up = queues.look_again
         if broker.url is not None:
             endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
