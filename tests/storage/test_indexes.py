@@ -400,6 +400,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "drop_input": [Call(ONE, lambda made: (made.job.id,))],
         "end_former": [Call(ALL, lambda made: ("i1",))],
         "enter": [Call(ALL, lambda made: (samples.worker(),))],
+        "forget_attempt": [Call(ANY, lambda made: (made.job,))],
         "forget_slots": [Call(ALL, lambda made: (NOW, 10))],
         "get_input": [Call(ONE, lambda made: (made.job.id,))],
         "leave": [Call(ALL, lambda made: ("w1",))],
