@@ -30,6 +30,7 @@ from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
+from hub.workload import Workload
 from jobs.broker import Broker
 from jobs.context import Context
 from jobs.control import Queues
@@ -60,6 +61,7 @@ class Services(msgspec.Struct, frozen=True):
         media: the files of uploaded pictures; who serves them opens it first.
         queues: what hears of jobs, and has them done.
         broker: carries the ids of jobs; who opens the services has opened it.
+        workload: how much there is to do.
     """
 
     settings: Settings
@@ -80,6 +82,7 @@ class Services(msgspec.Struct, frozen=True):
     media: MediaFolder
     queues: Queues
     broker: Broker
+    workload: Workload
 
 
 @asynccontextmanager
@@ -156,7 +159,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, broker,
+                queues, broker, Workload(database),
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

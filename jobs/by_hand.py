@@ -90,5 +90,10 @@ async def _moved(scope: WriteScope, keys: Sequence[JobKey], now: str) -> list[Jo
     return moved
 
 
+async def discard(scope: WriteScope, keys: Sequence[JobKey]) -> int:
+    """Remove those of these jobs that have ended and have no parts; how many they were."""
+    return await job_changes.discard(scope.tx, keys)
+
+
 def _is_message(job: Job) -> bool:
     return job.queue == "message_sending" and job.name == "send"

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from os import getpid
 
@@ -13,6 +13,7 @@ from arq.connections import ArqRedis
 from hub.protocol.errors import HubError
 from storage import work
 from storage.errors import StorageError
+from storage.jobs import JobKey
 from storage.merchant_records import Job, Queue
 from storage.scope import HUB
 
@@ -47,6 +48,7 @@ class Queues:
         self._names = tuple(names)
         self._queued: list[Job] = []
         self._wake = asyncio.Event()
+        self._execution: Execution | None = None
 
     def told(self, jobs: list[Job]) -> None:
         """Hear of jobs that a commit has given somewhere to go."""
@@ -54,6 +56,16 @@ class Queues:
         awaiting = [job for job in jobs if job.state == "queued" and job.awaits is not None]
         if awaiting:
             self.awaiting(awaiting)
+        self._wake.set()
+
+    def cancel(self, keys: Sequence[JobKey]) -> None:
+        """Have running jobs end whose rows say so, wherever they run."""
+        if self._execution is not None:
+            for key in keys:
+                self._execution.cancel(*key)
+
+    def resumed(self) -> None:
+        """A queue goes on, or stands still: look which."""
         self._wake.set()
 
     async def run(self, redis_url: str) -> None:
@@ -64,7 +76,7 @@ class Queues:
             stack.push_async_callback(redis.aclose)
             tasks = await stack.enter_async_context(open_tasks(self._context, self._names))
             await self._enter()
-            execution = Execution(self._context, tasks)
+            execution = self._execution = Execution(self._context, tasks)
             workers = [QueueWorker(n, self._context, execution, redis) for n in self._names]
             async with asyncio.TaskGroup() as group:
                 for worker in workers:
