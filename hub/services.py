@@ -30,11 +30,14 @@ from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
+from hub.tasks.dispatcher import Dispatcher
+from hub.tasks.files import Pictures
 from hub.workload import Workload
 from jobs.broker import Broker
 from jobs.context import Context
 from jobs.control import Queues
 from storage.database import Database
+from storage.merchant_records import Job
 
 
 class Started(NamedTuple):
@@ -60,6 +63,7 @@ class Services(msgspec.Struct, frozen=True):
         merchants: the ids of all merchants, kept by the command that makes one.
         media: the files of uploaded pictures; who serves them opens it first.
         queues: what hears of jobs, and has them done.
+        dispatcher: what hands tasks to bots.
         broker: carries the ids of jobs; who opens the services has opened it.
         workload: how much there is to do.
     """
@@ -81,6 +85,7 @@ class Services(msgspec.Struct, frozen=True):
     started: Started
     media: MediaFolder
     queues: Queues
+    dispatcher: Dispatcher
     broker: Broker
     workload: Workload
 
@@ -147,7 +152,17 @@ async def open_services(
             ),
             instance, settings.workers,
         )  # fmt: skip
-        event_log.queued = queues.told
+        pictures = Pictures(media, settings.public_url, origins.local_url)
+        dispatcher = Dispatcher(event_log, instance, pictures, gateway.spawn)
+        dispatcher.draining = lambda: gateway.draining
+        gateway.tasks = dispatcher
+        endless.append(tasks.create_task(dispatcher.run()))
+
+        def told(jobs: list[Job]) -> None:
+            queues.told(jobs)
+            dispatcher.told(jobs)
+
+        event_log.queued = told
         if broker.url is not None:
             endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
@@ -159,7 +174,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, broker, Workload(database),
+                queues, dispatcher, broker, Workload(database),
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

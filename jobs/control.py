@@ -52,10 +52,11 @@ class Queues:
 
     def told(self, jobs: list[Job]) -> None:
         """Hear of jobs that a commit has given somewhere to go."""
-        self._queued += [job for job in jobs if job.state == "queued" and job.awaits is None]
-        awaiting = [job for job in jobs if job.state == "queued" and job.awaits is not None]
-        if awaiting:
-            self.awaiting(awaiting)
+        queued = [job for job in jobs if job.state == "queued" and job.awaits is None]
+        others = [job for job in jobs if job.state != "queued" or job.awaits is not None]
+        self._queued += queued
+        if others:
+            self.awaiting(others)
         self._wake.set()
 
     def cancel(self, keys: Sequence[JobKey]) -> None:
