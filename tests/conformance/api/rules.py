@@ -22,6 +22,14 @@ _WEBHOOK = {
 
 RULES: dict[str, dict[str, str]] = {
     "delivery_tasks.create": {"/order_id": "an order of the merchant"},
+    "jobs.list": {"/after": "the next of a page before"},
+    **dict.fromkeys(
+        ("jobs.cancel_all", "jobs.retry_all", "jobs.discard_all"),
+        {
+            "(/ids)?": "ids, or what jobs have in common, one of the two",
+            "/state": "states in which such a change is possible",
+        },
+    ),
     "media.upload": {
         "(/file_data|/file)?": "base64 of a picture, or a picture",
         "/file_name|/mime_type": "a name and a type that a file may have",
