@@ -91,7 +91,7 @@ def _whose(scope: Scope) -> Whose:
 
 def _look_again(call: Invocation) -> None:
     call.services.workload.forget()
-    call.services.queues.resumed()
+    call.services.queues.look_again()
 
 
 COMMANDS = (

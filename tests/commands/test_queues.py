@@ -120,7 +120,7 @@ async def test_a_merchants_queue_stands_still_and_goes_on(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[bool] = []
-    monkeypatch.setattr(shop.hub.services.queues, "resumed", lambda: looked.append(True))
+    monkeypatch.setattr(shop.hub.services.queues, "look_again", lambda: looked.append(True))
     path = "/queues/message_sending"
     said = (await shop.done("POST", f"{path}/pause", {}))["queue"]
     assert said == {"name": "message_sending", "paused": True, "paused_for": "one"}
