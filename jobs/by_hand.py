@@ -44,10 +44,12 @@ async def cancel(scope: WriteScope, keys: Sequence[JobKey], now: str, source: st
         source: of the events: who does it.
     """
     over = await job_changes.cancel(scope.tx, keys, now)
+    scope.jobs += over  # a bot may hold some of them
     asked = await job_changes.ask_to_end(scope.tx, keys, now)
     # A bulk send has thousands of parts, of whose messages no event tells.
     parts = [job for job in over if _is_message(job) and not is_loud(job)]
     await messages.give_up(scope.tx, [(job.merchant_id, job.id) for job in parts], _NOT_SENT, now)
+    scope.jobs += over  # a bot that has one need not go on, and a parent has one less to wait for
     for job in over:
         if is_loud(job) or not _is_message(job):
             await ended(scope, job)
@@ -88,6 +90,11 @@ async def _moved(scope: WriteScope, keys: Sequence[JobKey], now: str) -> list[Jo
     for key in keys:
         moved += await _moved(scope, [key], now)
     return moved
+
+
+async def discard(scope: WriteScope, keys: Sequence[JobKey]) -> int:
+    """Remove those of these jobs that have ended and have no parts; how many they were."""
+    return await job_changes.discard(scope.tx, keys)
 
 
 def _is_message(job: Job) -> bool:
