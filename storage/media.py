@@ -60,6 +60,19 @@ async def by_hash(tx: Transaction, hash_: str) -> MediaFile:
     return await _MEDIA.one(tx, f"{where} AND hash = ?", (*params, hash_), f"the hash {hash_!r}")
 
 
+async def by_hashes(
+    tx: Transaction, wanted: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], MediaFile]:
+    """The files that there are of these, each a merchant's id and a SHA-256, by both."""
+    rows = await tx.fetch_wanted(
+        ("wanted_merchant", "wanted_hash"),
+        wanted,
+        f"SELECT {_MEDIA.columns} FROM wanted JOIN media_files"  # noqa: S608
+        " ON merchant_id = wanted_merchant AND hash = wanted_hash",
+    )
+    return {(file.merchant_id, file.hash): file for file in _MEDIA.parse(rows)}
+
+
 async def page(
     tx: Transaction,
     after: str,

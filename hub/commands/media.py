@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct, structs
 
 from hub.media.base64_text import decode, split_data_url
-from hub.media.checker import NotTaken
+from jobs.pictures.processes import NotTaken
 from hub.media.pictures import ENDINGS, MimeType, Picture, check_declared, file_name
 from hub.protocol.errors import Conflict, InvalidParams, invalid
 from hub.protocol.ids import uuid7

@@ -172,5 +172,5 @@ async def test_afterwards_the_hub_is_well(door: Door) -> None:
     assert answer.status == 200
     log = door.hub.stderr.read_text()
     assert "Traceback" not in log
-    assert "a decoder failed" not in log
+    assert "the program that decodes pictures failed" not in log
     check_memory(door)
