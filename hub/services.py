@@ -30,6 +30,8 @@ from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
+from jobs.context import Context
+from jobs.control import Queues
 from storage.database import Database
 
 
@@ -55,6 +57,7 @@ class Services(msgspec.Struct, frozen=True):
     Attributes:
         merchants: the ids of all merchants, kept by the command that makes one.
         media: the files of uploaded pictures; who serves them opens it first.
+        queues: what hears of jobs, and has them done.
     """
 
     settings: Settings
@@ -73,6 +76,7 @@ class Services(msgspec.Struct, frozen=True):
     loop_lag: LoopLag
     started: Started
     media: MediaFolder
+    queues: Queues
 
 
 @asynccontextmanager
@@ -82,12 +86,14 @@ async def open_services(
     origins: Origins,
     version: str = "unknown",
     instance: str | None = None,
+    redis_url: str | None = None,
 ) -> AsyncIterator[Services]:
     """Start everything on a migrated database; on leaving, write what was accepted and stop.
 
     Args:
         instance: the id of this hub among those on the database, which stays over its restarts;
             one for this time without it.
+        redis_url: the broker of the queues; without one, jobs wait.
     """
     started = Started(version, time.time_ns() // 1_000_000, time.monotonic())
     event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
@@ -127,6 +133,16 @@ async def open_services(
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
+        queues = Queues(
+            Context(
+                log=event_log, worker=uuid7(), media_root=settings.media_folder, hub_id=instance,
+                public_url=settings.public_url,
+            ),
+            instance, settings.workers,
+        )  # fmt: skip
+        event_log.queued = queues.told
+        if redis_url is not None:
+            endless.append(tasks.create_task(queues.run(redis_url)))
         event_log.torn = gateway.cut_all
         if database.shared:
             endless.append(tasks.create_task(event_log.keep_up()))
@@ -136,6 +152,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
+                queues,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

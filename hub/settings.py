@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -12,9 +12,12 @@ from msgspec import Meta
 from hub.addresses import network
 from hub.limits import Rate, parse_rate
 from hub.origins import origin_of
+from jobs.address import redis_settings
+from storage.merchant_records import Queue
 
 _SECRETS = ("admin_key", "metrics_token")
 _RATES = ("rate_limit", "call_rate", "publish_rate")
+QUEUES: tuple[Queue, ...] = get_args(Queue)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
@@ -33,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             without one.
         database_owner_url: the owner of a Postgres schema, for migrations; `database_url` without
             one.
+        redis_url: the broker of the queues, `redis://…`, `rediss://…` or `unix:///…`; a private
+            one, started beside the hub, without it.
+        workers: the queues whose jobs are done in this process; none of them for `none`.
         media_url: the folder of uploaded pictures, a path or `file:///…`; `media` in the data
             directory without one.
         admin_key: the bootstrap admin key, 32 characters or more; generated without one.
@@ -57,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = Path("data")
     database_url: str | None = None
     database_owner_url: str | None = None
+    redis_url: str | None = None
+    workers: tuple[Queue, ...] = QUEUES
     media_url: str | None = None
     admin_key: Annotated[str, Meta(min_length=32, max_length=256)] | None = None
     public_url: str | None = None
@@ -93,6 +101,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 value = "(set)"
             elif field in _RATES:
                 value = "off" if value is None else str(value)
+            elif field == "workers":
+                value = "all" if set(value) == {*QUEUES} else ",".join(value) or "none"
             elif isinstance(value, tuple):
                 value = ",".join(value)
             elif field == "database_url":
@@ -189,6 +199,22 @@ def _folder(text: str) -> str:
     return unquote(rest)
 
 
+def _redis(text: str) -> str:
+    redis_settings(text)
+    return text
+
+
+def _workers(text: str) -> tuple[Queue, ...]:
+    if text in ("all", "none"):
+        return QUEUES if text == "all" else ()
+    named = {part.strip() for part in text.split(",") if part.strip()}
+    wrong = sorted(named - {*QUEUES})
+    if wrong or not named:
+        said = f"{wrong[0][:40]!r} is no queue" if wrong else f"{text!r} names no queue"
+        raise ValueError(f"{said}: all, none, or some of {', '.join(QUEUES)}, with commas between")
+    return tuple(queue for queue in QUEUES if queue in named)
+
+
 def _public_url(text: str) -> str:
     origin_of(text)
     return text.rstrip("/")
@@ -196,6 +222,8 @@ def _public_url(text: str) -> str:
 
 _READ: dict[str, Callable[[str], object]] = {
     "data_dir": Path,
+    "redis_url": _redis,
+    "workers": _workers,
     "media_url": _folder,
     "public_url": _public_url,
     "allowed_origins": _origins,

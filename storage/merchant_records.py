@@ -272,7 +272,8 @@ class Conversation(Struct, frozen=True, kw_only=True):
 class Webhook(Struct, frozen=True, kw_only=True):
     """Where a merchant hears of events.
 
-    `retry_count` (failed attempts since the last success) and `last_triggered_at` are the hub's own
+    Until `previous_until`, calls are signed with the `previous_secret` too. `retry_count` (failed
+    attempts since the last success), `failing_since` and `last_triggered_at` are the hub's own
     notes: they change without the version.
     """
 
@@ -288,9 +289,12 @@ class Webhook(Struct, frozen=True, kw_only=True):
     version: int = 1
     created_at: str
     updated_at: str
+    previous_secret: str | None = None
+    previous_until: str | None = None
+    failing_since: str | None = None
 
     def __repr__(self) -> str:
-        """Without the secret, so that no log has it."""
+        """Without the secrets, so that no log has it."""
         return f"Webhook(id={self.id!r}, merchant_id={self.merchant_id!r}, url={self.url!r}, …)"
 
 
@@ -322,8 +326,19 @@ Queue = Literal["media_processing", "message_sending", "order_processing", "webh
 JobState = Literal["scheduled", "queued", "running", "succeeded", "retrying", "dead", "cancelled"]
 
 
+Awaits = Literal["bot", "children"]
+
+
 class Job(Struct, frozen=True, kw_only=True):
-    """A piece of work; `progress` in percent, `timeout` in seconds, `result` any JSON."""
+    """A piece of work; `progress` in percent, `timeout` in seconds, `result` any JSON.
+
+    Attributes:
+        worker: who holds it while it runs, an id of `workers`.
+        cancelling: it runs, and is to end.
+        awaits: what it waits for while it is queued, that no worker has.
+        recipient: the phone that a message goes to.
+        expires_at: after which it is not worth while.
+    """
 
     id: str
     merchant_id: str
@@ -347,6 +362,55 @@ class Job(Struct, frozen=True, kw_only=True):
     finished_at: str | None = None
     updated_at: str
     version: int = 1
+    worker: str | None = None
+    cancelling: bool = False
+    awaits: Awaits | None = None
+    recipient: str | None = None
+    expires_at: str | None = None
+
+
+AttemptOutcome = Literal["failed", "lost", "uncertain"]
+
+
+class JobAttempt(Struct, frozen=True, kw_only=True):
+    """An attempt of a job that did not succeed."""
+
+    merchant_id: str
+    job_id: str
+    attempt: int
+    worker: str | None = None
+    outcome: AttemptOutcome
+    error: str
+    traceback: str | None = None
+    started_at: str | None = None
+    ended_at: str
+
+
+MissedRuns = Literal["skip", "once", "all"]
+
+
+class RecurringJob(Struct, frozen=True, kw_only=True):
+    """A job that comes again; `schedule` as cron(5) writes it, on the clock of `time_zone`.
+
+    `next_run_at` and `last_run_at` are the hub's own notes.
+    """
+
+    id: str
+    merchant_id: str
+    name: str
+    queue: Queue
+    task: str
+    args: dict[str, Any]
+    schedule: str
+    time_zone: str = "UTC"
+    missed: MissedRuns = "once"
+    is_active: bool = True
+    next_run_at: str | None = None
+    last_run_at: str | None = None
+    created_by: str | None = None
+    version: int = 1
+    created_at: str
+    updated_at: str
 
 
 class IdempotencyKey(Struct, frozen=True, kw_only=True):

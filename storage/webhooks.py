@@ -6,7 +6,9 @@ from .merchant_records import Webhook
 from .scope import scoped
 from .table import Table
 
-_WEBHOOKS = Table("webhooks", Webhook, "webhook", notes=("retry_count", "last_triggered_at"))
+_WEBHOOKS = Table(
+    "webhooks", Webhook, "webhook", notes=("retry_count", "last_triggered_at", "failing_since")
+)
 
 
 async def get(tx: Transaction, id_: str) -> Webhook:

@@ -6,6 +6,7 @@ handshake   the request: origin, credential, filter
 opening     from the request to a session, or to the refusal
 session     one authenticated connection: what its frames mean
 subscribing a filter put into force, for sockets and streams
+tasking     what the gateway needs of who hands tasks to bots
 publishing  events and batches on their way to the log, and their answers
 streams     the log over HTTP: responses that do not end
 polls       the log over HTTP: requests that wait

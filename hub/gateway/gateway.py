@@ -28,6 +28,7 @@ from hub.turns import Turns
 from .connections import Connections, each
 from .polls import Poll
 from .streams import Framings, HttpStream
+from .tasking import NoTasks, Tasks
 
 log = structlog.get_logger("hub.gateway")
 
@@ -93,6 +94,7 @@ class Gateway:
         partial_bytes, partial_bytes_of: what is held of messages that are not whole, in all and by
             key; the empty one is for who has not said who it is.
         commands: carries out calls; set by what knows the commands.
+        tasks: hands work to bots; set by what knows the queues.
     """
 
     def __init__(
@@ -127,6 +129,7 @@ class Gateway:
         self.streams: set[HttpStream] = set()
         self.polls: set[Poll] = set()
         self.commands: Commands = _no_commands
+        self.tasks: Tasks = NoTasks()
         self._tasks = tasks
         self._lines: set[Line] = set()
         self._beats: list[set[Line]] = [set() for _ in range(HEARTBEAT_SECONDS)]

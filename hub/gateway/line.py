@@ -42,6 +42,12 @@ class SocketLine(Protocol):
     def resume_calls(self) -> None:
         """Fewer calls are under way."""
 
+    def hold_answers(self) -> None:
+        """Read no further until `resume_answers`: too many answers to tasks wait."""
+
+    def resume_answers(self) -> None:
+        """Fewer answers wait."""
+
     def spend(self) -> bool:
         """Count a control frame; False when there were too many and the connection is closing."""
 

@@ -4,6 +4,7 @@ auth        a new credential for the same merchant and role
 subscribe   replaces the filter; yields subscribed, gap?, replay, live
 publish     an event or a batch, see `publishing`
 call        a command by name, answered by reply
+ready       a bot takes tasks; progress, done and failed are what it says of them
 ping        answered by pong; any other byte proves life just as well
 """
 
@@ -23,9 +24,13 @@ from hub.protocol.frames import (
     Call,
     ClientPing,
     Connected,
+    Done,
     Error,
+    Failed,
     Limits,
+    Progress,
     Publish,
+    Ready,
     ServerControl,
     ServerPing,
     ServerPong,
@@ -82,8 +87,8 @@ class Session:
     """
 
     __slots__ = (
-        "_bad_frames", "_caller", "_gateway", "_line", "_publisher", "id", "peer", "principal",
-        "reader",
+        "_bad_frames", "_caller", "_gateway", "_line", "_publisher", "_takes_tasks", "id", "peer",
+        "principal", "reader",
     )  # fmt: skip
     door: Door = "websocket"
 
@@ -104,6 +109,7 @@ class Session:
         self._line = line
         self._bad_frames = 0
         self._publisher: Publisher | None = None
+        self._takes_tasks = False
 
     def _names(self) -> dict[str, object]:
         """What its log lines say of it."""
@@ -160,12 +166,22 @@ class Session:
                     self._publishing().batch(frame)
                 case Call():
                     self._calling().take(frame)
+                case Done() | Failed():
+                    self._check_bot("done and failed")
+                    self._gateway.tasks.answer(self, frame)
+                case Progress():
+                    self._check_bot("progress")
+                    self._gateway.tasks.progress(self, frame)
                 case _ if not self._line.spend():
                     pass
                 case Subscribe():
                     self._subscribe(_wanted(frame), frame.ref)
                 case Unsubscribe():
                     unfollow(self._gateway, self.reader)
+                case Ready():
+                    self._check_bot("ready")
+                    self._gateway.tasks.ready(self, frame)
+                    self._takes_tasks = True
                 case ClientPing():
                     self.send(ServerPong(ref=frame.ref))
                 case Auth():
@@ -174,7 +190,8 @@ class Session:
                 case _:
                     pass  # a pong, or a control type of a later protocol
         except HubError as error:
-            id_ = frame.id if isinstance(frame, Publish) else None
+            # An event by its id, an answer by its job.
+            id_ = getattr(frame, "id", None) or getattr(frame, "job", None)
             self.refuse(error, getattr(frame, "ref", None), id_)
 
     def flush(self) -> None:
@@ -182,9 +199,9 @@ class Session:
         if self._publisher is not None:
             self._publisher.flush()
 
-    def send(self, frame: ServerControl) -> None:
-        """Send one control frame."""
-        self._line.send([codec.encode(frame)])
+    def send(self, *frames: ServerControl) -> None:
+        """Send control frames in one write."""
+        self._line.send([codec.encode(frame) for frame in frames])
 
     def refuse(self, error: HubError, ref: str | None = None, id_: str | None = None) -> None:
         """Answer a frame with an error; the connection stays."""
@@ -231,6 +248,16 @@ class Session:
         self.reader.stalled = False
         if self.reader.subscribed:
             self._gateway.replay.catch_up(self.reader)
+        if self._takes_tasks:
+            self._gateway.tasks.drained(self)
+
+    def hold_answers(self) -> None:
+        """Read no further until `resume_answers`: too many answers to tasks wait."""
+        self._line.hold_answers()
+
+    def resume_answers(self) -> None:
+        """Read on."""
+        self._line.resume_answers()
 
     def end(self, code: int) -> None:
         """The connection is gone or about to go; `code` is the reason, as a close code."""
@@ -240,6 +267,9 @@ class Session:
         self.reader.closed = True
         self._gateway.fanout.detach(self.reader)
         self._gateway.connections.remove(self)
+        if self._takes_tasks:
+            self._takes_tasks = False
+            self._gateway.tasks.left(self)
 
     # ── subscribing ──────────────────────────────────────────────────────────────────────────
 
@@ -268,6 +298,10 @@ class Session:
         if self._caller is None:
             self._caller = Caller(self._gateway, self, self._line)
         return self._caller
+
+    def _check_bot(self, what: str) -> None:
+        if self.principal.role != "bot":
+            raise Forbidden(f"{what}: tasks are for bots; this key is a {self.principal.role}'s")
 
     def _publishing(self) -> Publisher:
         """The publisher, made with the first event: most connections only read."""

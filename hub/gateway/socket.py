@@ -15,6 +15,7 @@ full the session keeps its cursor, and the socket is not read either, which boun
     TURN        the loop has been around once
     OPENING     its request has had its turn
     CALLS       one of many calls at once has been answered
+    ANSWERS     the answers to its tasks have been committed
     DRAINING    for good: the hub is shutting down
 """
 
@@ -75,7 +76,9 @@ PARTIAL_BYTES_OF_KEY = 16 * 1024 * 1024
 """The same for the connections of one key, and for those that have not said who they are."""
 _SMALL_PARTIAL = 16 * 1024
 
-_STALLED, _IN_FLIGHT, _BUSY, _TURN, _DRAINING, _CALLS, _OPENING = 1, 2, 4, 8, 16, 32, 64
+_STALLED, _IN_FLIGHT, _BUSY, _TURN, _DRAINING, _CALLS, _OPENING, _ANSWERS = (
+    1, 2, 4, 8, 16, 32, 64, 128,
+)  # fmt: skip
 _CONTROL = Rate(CONTROL_RATE, 1.0)
 _TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
 _BARRIER = b"barrier"
@@ -457,6 +460,12 @@ class Socket(asyncio.Protocol):
 
     def resume_calls(self) -> None:
         self._release(_CALLS)
+
+    def hold_answers(self) -> None:
+        self._hold(_ANSWERS)
+
+    def resume_answers(self) -> None:
+        self._release(_ANSWERS)
 
     def stop_reading(self) -> None:
         """Take no further frames; a close frame is still awaited after `close`."""

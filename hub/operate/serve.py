@@ -83,7 +83,7 @@ async def _serve(
         )
         origins = Origins(settings.public_url, port, settings.allowed_origins)
         services = await stack.enter_async_context(
-            open_services(settings, database, origins, version, instance_id(settings.data_dir))
+            open_services(settings, database, origins, version, instance, settings.redis_url)
         )
         await services.media.open()
         ticket = services.authenticator.issue_ticket(Behind(admin_id, None), SIGN_IN_SECONDS)

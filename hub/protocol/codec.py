@@ -163,7 +163,8 @@ def _decode_carefully(payload: bytes) -> Publish | ClientFrame | None:
         refusal = BadFrame('a frame is a JSON object with a "type"')
         raise FrameError(refusal, _text(value, "ref"), None)
     type_ = value["type"]
-    ref, id_ = _text(value, "ref"), _text(value, "id")
+    # An answer to a task is named by its job.
+    ref, id_ = _text(value, "ref"), _text(value, "id") or _text(value, "job")
     if "_" in type_:
         try:
             return to_publish(value)

@@ -6,6 +6,7 @@ HubError                  code, message, errors, retry_after
 ├── Forbidden             known, but not allowed
 ├── NotFound              no such thing, or not yours
 ├── Conflict              the id is taken by something else, or the state does not allow it
+├── StaleAttempt          an answer to a task of which a later attempt is under way
 ├── PreconditionFailed    the row has another version than `If-Match` says
 ├── TooLarge              over a limit of `connected.limits`
 ├── UnknownType           an event type that the hub does not know
@@ -77,6 +78,10 @@ class NotFound(HubError):
 
 class Conflict(HubError):
     code = ErrorCode.CONFLICT
+
+
+class StaleAttempt(HubError):
+    code = ErrorCode.STALE_ATTEMPT
 
 
 class PreconditionFailed(HubError):

@@ -4,18 +4,35 @@ A type with an underscore is an event, a type without one is a control frame. Re
 fields and control types that they do not know.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from .codes import ErrorCode
 from .errors import FieldError
-from .limits import BATCH_EVENTS, LAST_EVENTS, REF_CHARS
+from .limits import (
+    BATCH_EVENTS,
+    CREDIT,
+    JOB_CHARS,
+    LAST_EVENTS,
+    REF_CHARS,
+    TASK_ERROR_CHARS,
+    TASK_NOTE_CHARS,
+)
 
 Ref = Annotated[str, Meta(max_length=REF_CHARS)]
 Offset = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 """An offset of the log; within what a JavaScript number holds exactly."""
 Last = Annotated[int, Meta(ge=1, le=LAST_EVENTS)]
+JobId = Annotated[str, Meta(min_length=1, max_length=JOB_CHARS)]
+Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+"""Which try a job is in; an answer counts only with the current one."""
+Credit = Annotated[int, Meta(ge=0, le=CREDIT)]
+TaskQueue = Literal["message_sending"]
+"""The queues whose tasks bots take."""
+Format = Literal["cloud", "baileys", "baileys_native", "whatsapp-web.js", "text"]
+"""`cloud` is Meta's Cloud API, `baileys_native` Baileys with native-flow messages instead of its
+older buttons and lists, `text` plain text with numbered choices."""
 
 
 class Publish(Struct):
@@ -77,8 +94,69 @@ class ClientPong(ClientControl, tag="pong"):
     pass
 
 
-ClientFrame = Auth | Subscribe | Unsubscribe | Batch | Call | ClientPing | ClientPong
-CLIENT_CONTROL = frozenset({"auth", "subscribe", "unsubscribe", "batch", "call", "ping", "pong"})
+class Held(Struct, frozen=True):
+    """A task that a bot has in its hands."""
+
+    job: JobId
+    attempt: Attempt
+
+
+class Ready(ClientControl, tag="ready"):
+    """A bot takes tasks.
+
+    Attributes:
+        credit: how many at once, those that it holds included; 0 for none.
+        resume: those that it still holds after a reconnect.
+        format: in which form it wants messages.
+    """
+
+    queues: tuple[TaskQueue, ...] = ("message_sending",)
+    credit: Credit = 1
+    resume: Annotated[list[Held], Meta(max_length=CREDIT)] = []
+    format: Format = "baileys"
+
+
+class Progress(ClientControl, tag="progress", kw_only=True):
+    job: JobId
+    attempt: Attempt
+    percent: Annotated[int, Meta(ge=0, le=100)] | Annotated[float, Meta(ge=0, le=100)] = 0
+    note: Annotated[str, Meta(max_length=TASK_NOTE_CHARS)] | None = None
+
+
+class Done(ClientControl, tag="done", kw_only=True):
+    """A task has been done; `result` of a message has the gateway's id of it as `messageId`."""
+
+    job: JobId
+    attempt: Attempt
+    result: dict[str, Any] | None = None
+
+
+class Failed(ClientControl, tag="failed", kw_only=True):
+    """A task has failed.
+
+    Attributes:
+        retry: whether another attempt may succeed.
+        uncertain: whether it may have been done all the same; it is never tried again then.
+    """
+
+    job: JobId
+    attempt: Attempt
+    error: Annotated[str, Meta(max_length=TASK_ERROR_CHARS)] = ""
+    retry: bool = True
+    uncertain: bool = False
+
+
+Answer = Done | Failed
+ClientFrame = (
+    Auth | Subscribe | Unsubscribe | Batch | Call | Ready | Progress | Done | Failed | ClientPing
+    | ClientPong
+)  # fmt: skip
+CLIENT_CONTROL = frozenset(
+    {
+        "auth", "subscribe", "unsubscribe", "batch", "call", "ready", "progress", "done", "failed",
+        "ping", "pong",
+    }
+)  # fmt: skip
 
 
 # ── control frames from the hub ──────────────────────────────────────────────────────────────
@@ -182,6 +260,30 @@ class Error(ServerControl, tag="error", omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
+class Task(ServerControl, tag="task"):
+    """Work for this bot.
+
+    Attributes:
+        name: what is to be done; `send` is a message.
+        deadline: until when an answer counts, RFC 3339.
+    """
+
+    job: str
+    attempt: int
+    name: str
+    data: dict[str, Any]
+    deadline: str
+
+
+class Settled(ServerControl, tag="settled", omit_defaults=True):
+    """The hub has recorded an answer, or needs none any more; the bot may forget this attempt."""
+
+    job: str
+    attempt: int
+    state: str
+    ref: str | None = None
+
+
 class ServerPing(ServerControl, tag="ping"):
     timestamp: str
     offset: int
@@ -198,8 +300,9 @@ class Bye(ServerControl, tag="bye"):
 
 
 ServerFrame = (
-    Connected | Subscribed | Gap | Live | Ack | Reply | Error | ServerPing | ServerPong | Bye
-)
+    Connected | Subscribed | Gap | Live | Ack | Reply | Error | Task | Settled | ServerPing
+    | ServerPong | Bye
+)  # fmt: skip
 
 
 class Event(Struct, kw_only=True):

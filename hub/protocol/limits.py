@@ -24,6 +24,17 @@ CONTROL_BURST = 100
 """Control frames at once."""
 CALLS_AT_ONCE = 4
 """Calls of one connection that are worked on at the same time."""
+CREDIT = 1000
+"""Most tasks that one connection may hold."""
+JOB_CHARS = 64
+"""Longest id of a job, characters."""
+TASK_NOTE_CHARS = 500
+"""Longest `note` of a task's progress, characters."""
+TASK_ERROR_CHARS = 4096
+"""Longest `error` of a failed task, characters."""
+ANSWERS_AT_ONCE = 256
+"""Answers of one connection to its tasks that may wait for their commit before it is not read
+further."""
 UNAUTHENTICATED_BYTES = 16 * 1024
 """Largest first frame of a connection that has not said who it is, bytes."""
 WAIT_SECONDS = 60

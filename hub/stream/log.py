@@ -12,18 +12,21 @@ one is quiet is told by a notice, or found by a look at the head every second.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import structlog
 
+from hub.protocol.drafts import Origin, encode_event
 from hub.protocol.errors import Unavailable
+from hub.protocol.frames import Publish
 from hub.protocol.ids import Uuid7Source
 from hub.protocol.websocket import text_frame
 from storage import errors as storage_errors
 from storage import events
 from storage.database import DEADLINE_SECONDS, Database, Transaction
 from storage.errors import SchemaError, StorageError
+from storage.merchant_records import Job
 from storage.records import LogState, StoredEvent
 from storage.scope import HUB, Scope
 
@@ -61,6 +64,7 @@ class EventLog:
             live readers must begin again.
         writing: whether a group is on its way to the disk.
         measured: called after each commit with its events and its seconds on the database.
+        queued: called after each commit that has jobs which have somewhere to go, with them.
         waiting: what waits for its group.
         events_in: events appended since the start, volatile ones included.
         congested: while it says so, no further group is written; `wake` when it has changed.
@@ -78,6 +82,7 @@ class EventLog:
         self.torn: Callable[[], None] = lambda: None
         self.congested: Callable[[], bool] = lambda: False
         self.measured: Callable[[int, float], None] = lambda events, seconds: None
+        self.queued: Callable[[list[Job]], None] = lambda jobs: None
         self.events_in = 0
         self.waiting = Lanes()
         self.writing = False
@@ -121,6 +126,13 @@ class EventLog:
         self.waiting.push(Write(work, scope, future))
         self._wake.set()
         return await future
+
+    def tell(
+        self, origin: Origin, type_: str, data: dict[str, Any], subject: str | None = None
+    ) -> None:
+        """Tell those who are there of something that has no place in the log."""
+        frame = Publish(type=type_, data=data, subject=subject, volatile=True)
+        self.publish(Publication([encode_event(frame, origin)], lambda outcomes: None))
 
     @property
     def idle(self) -> bool:
@@ -190,6 +202,7 @@ class EventLog:
         async def work(tx: Transaction) -> _Written:
             batches: list[Batch] = []
             results: list[Any] = []
+            queued: list[Job] = []
             if self.database.shared and any(isinstance(item, Write) for item in group):
                 # Rows are locked after the head, by everyone: two hubs that lock rows in opposite
                 # orders would wait for each other, and neither would see what the other has done.
@@ -209,13 +222,14 @@ class EventLog:
                         async with tx.savepoint(item.scope):
                             results.append(await item.work(scope))
                         batches.append(Batch(scope.drafts, False))
+                        queued += scope.jobs
                     except Exception as error:  # its own caller gets it, the group goes on
                         results.append(_Raised(error))
                         batches.append(Batch((), False))
             appended = await append(tx, batches, now_ms, self._ids)
             if appended.epoch != self.epoch or appended.head < known:
                 raise SchemaError(_REPLACED)
-            return _Written(appended, results)
+            return _Written(appended, results, queued)
 
         begun = time.perf_counter()
         written = await self.database.write(work, HUB)
@@ -251,6 +265,8 @@ class EventLog:
                 item.refuse(result.error)
             elif not item.future.done():
                 item.future.set_result(Committed(result, self.end))
+        if written.queued:
+            self.queued(written.queued)
 
     def _take(self, entries: list[Entry]) -> None:
         """Put entries into the ring and hand them to the listener; what is there already stays."""
@@ -399,11 +415,12 @@ _LATER = object()
 
 
 class _Written:
-    __slots__ = ("appended", "results")
+    __slots__ = ("appended", "queued", "results")
 
-    def __init__(self, appended: Appended, results: list[Any]) -> None:
+    def __init__(self, appended: Appended, results: list[Any], queued: Sequence[Job] = ()) -> None:
         self.appended = appended
         self.results = results
+        self.queued = list(queued)
 
 
 def _volatile(group: list[Waiting]) -> _Written:

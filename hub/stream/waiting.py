@@ -18,6 +18,7 @@ from hub.protocol.errors import HubError
 from hub.protocol.frames import Publish
 from hub.protocol.ids import Uuid7Source
 from storage.database import Transaction
+from storage.merchant_records import Job
 from storage.scope import Scope
 
 from .append import Outcome
@@ -97,11 +98,13 @@ class WriteScope:
 
     Attributes:
         new_id: gives the ids of the rows that it makes.
+        jobs: those that have somewhere to go, of which the queues hear behind the commit.
     """
 
     def __init__(self, tx: Transaction, ids: Uuid7Source) -> None:
         self.tx = tx
         self.drafts: list[Draft] = []
+        self.jobs: list[Job] = []
         self.new_id = ids
 
     def record(

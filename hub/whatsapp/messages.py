@@ -1,12 +1,10 @@
 """What goes into a conversion, and what comes out of it."""
 
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import Struct
 
-Format = Literal["cloud", "baileys", "baileys_native", "whatsapp-web.js", "text"]
-"""`cloud` is Meta's Cloud API, `baileys_native` Baileys with native-flow messages instead of its
-older buttons and lists, `text` plain text with numbered choices."""
+from hub.protocol.frames import Format as Format
 
 Message = dict[str, Any] | str
 """JSON as the gateway takes it, or plain text."""

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from hub.limits import Rate
-from hub.settings import Settings, SettingsError, load
+from hub.settings import QUEUES, Settings, SettingsError, load
 from tests.support.command import environment, run_py
 from tests.support.hub_process import REPOSITORY
 
 BAD = {
     "HUB_PORT": ["70000", "-1", "eighty", "80.5", "0x50"],
     "HUB_ADMIN_KEY": ["short", "x" * 31, "x" * 257],
+    "HUB_REDIS_URL": ["localhost:6379", "http://127.0.0.1", "redis://", "redis://a:b", "unix://a"],
+    "HUB_WORKERS": ["some", "all,none", "message_sending;order_processing", ","],
     "HUB_MEDIA_URL": ["s3://bucket/pictures", "https://a/b", "file://media"],
     "HUB_PUBLIC_URL": ["hub.example", "ftp://hub.example", "https://", "//hub.example"],
     "HUB_ALLOWED_ORIGINS": ["shop.example", "*", "https://a.example,b", "null"],
@@ -53,6 +55,8 @@ def test_the_defaults() -> None:
     assert settings.trusted_proxies == ()
     assert settings.metrics_token is None
     assert settings.effective_database_url == "sqlite:///data/hub.db"
+    assert settings.redis_url is None
+    assert settings.workers == QUEUES
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,17 @@ def test_all_that_do_not_fit_are_named_at_once() -> None:
         ("HUB_MEDIA_URL", "/srv/pictures", "media_folder", Path("/srv/pictures")),
         ("HUB_MEDIA_URL", "file:///srv/my%20pictures", "media_folder", Path("/srv/my pictures")),
         ("HUB_MEDIA_URL", "", "media_folder", Path("data/media")),
+        ("HUB_REDIS_URL", "redis://h:6380/2", "redis_url", "redis://h:6380/2"),
+        ("HUB_REDIS_URL", "", "redis_url", None),
+        ("HUB_WORKERS", "", "workers", QUEUES),
+        ("HUB_WORKERS", "all", "workers", QUEUES),
+        ("HUB_WORKERS", "none", "workers", ()),
+        (
+            "HUB_WORKERS",
+            " order_processing,, message_sending",
+            "workers",
+            ("message_sending", "order_processing"),
+        ),
         ("HUB_RETENTION", "90d", "retention", 90 * 86400),
         ("HUB_RETENTION", "2w", "retention", 14 * 86400),
         ("HUB_RETENTION", "1s", "retention", 1),
@@ -147,8 +162,10 @@ def test_unknown_names_are_told_and_not_fatal() -> None:
 
 def test_what_is_shown_masks_secrets() -> None:
     environment = {"HUB_ADMIN_KEY": "k" * 40, "HUB_RETENTION": "1d", "HUB_METRICS_TOKEN": "m" * 20}
+    environment["HUB_REDIS_URL"] = "redis://hub:kkkk@127.0.0.1/1"
     shown = load(environment)[0].effective()
     assert shown["HUB_ADMIN_KEY"] == "(set)"
+    assert shown["HUB_REDIS_URL"] == "redis://hub:***@127.0.0.1/1"
     assert shown["HUB_METRICS_TOKEN"] == "(set)"
     assert shown["HUB_RETENTION"]
     assert not any("kkkk" in value or "mmmm" in value for value in shown.values())
@@ -166,10 +183,13 @@ def test_rates_and_networks_are_shown_as_they_are_written() -> None:
     assert shown["HUB_TRUSTED_PROXIES"] == "::1,10.0.0.0/8"
 
 
-def test_what_is_shown_can_be_set_again() -> None:
+@pytest.mark.parametrize("workers", ["all", "none", "media_processing,order_processing"])
+def test_what_is_shown_can_be_set_again(workers: str) -> None:
     environment = {"HUB_RATE_LIMIT": "off", "HUB_CALL_RATE": "7/90s", "HUB_TRUSTED_PROXIES": "::1"}
+    environment["HUB_WORKERS"] = workers
     settings, _ = load(environment)
     shown = settings.effective()
+    assert shown["HUB_WORKERS"] == workers
     again, _ = load({name: shown[name] for name in environment})
     assert again == settings
 

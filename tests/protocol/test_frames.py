@@ -16,6 +16,11 @@ from hub.protocol.frames import (
     ClientFrame,
     ClientPing,
     ClientPong,
+    Done,
+    Failed,
+    Held,
+    Progress,
+    Ready,
     Subscribe,
     Unsubscribe,
 )
@@ -32,9 +37,31 @@ SAMPLES: dict[str, tuple[dict[str, Any], ClientFrame]] = {
         {"method": "keys.list", "params": {"limit": 5}, "key": "k", "if_match": "3"},
         Call(method="keys.list", params={"limit": 5}, key="k", if_match="3"),
     ),
+    "ready": (
+        {
+            "queues": ["message_sending"], "credit": 1000, "format": "cloud",
+            "resume": [{"job": "j", "attempt": 2}],
+        },
+        Ready(credit=1000, resume=[Held("j", 2)], format="cloud"),
+    ),
+    "progress": (
+        {"job": "j", "attempt": 1, "percent": 40, "note": "typing"},
+        Progress(job="j", attempt=1, percent=40, note="typing"),
+    ),
+    "done": (
+        {"job": "j", "attempt": 1, "result": {"messageId": "wamid"}},
+        Done(job="j", attempt=1, result={"messageId": "wamid"}),
+    ),
+    "failed": (
+        {"job": "j", "attempt": 3, "error": "no line", "retry": False, "uncertain": True},
+        Failed(job="j", attempt=3, error="no line", retry=False, uncertain=True),
+    ),
     "ping": ({}, ClientPing()),
     "pong": ({}, ClientPong()),
 }  # fmt: skip
+
+
+ANSWERS = {"progress", "done", "failed"}
 
 
 def decode(type_: str, **fields: object) -> object:
@@ -55,13 +82,23 @@ def test_a_control_frame_decodes(type_: str) -> None:
     assert with_ref.ref == "é" * 64
 
 
-@pytest.mark.parametrize("type_", SAMPLES)
+@pytest.mark.parametrize("type_", sorted(SAMPLES.keys() - ANSWERS))
 def test_a_control_frame_may_be_bare(type_: str) -> None:
     assert type(decode(type_)) is type(SAMPLES[type_][1])
     assert type(decode(type_, ref=None)) is type(SAMPLES[type_][1])
 
 
-@pytest.mark.parametrize("type_", ["ready", "done", "", "Ping", "PING", "ping ", "later"])
+@pytest.mark.parametrize("type_", sorted(ANSWERS))
+def test_what_is_said_of_a_task_names_its_attempt(type_: str) -> None:
+    assert type(decode(type_, job="j", attempt=1)) is type(SAMPLES[type_][1])
+    for fields, pointer in (({}, "/job"), ({"job": "j"}, "/attempt")):
+        with pytest.raises(FrameError) as caught:
+            decode(type_, **fields)
+        assert [error.pointer for error in caught.value.error.errors] == [pointer]
+        assert caught.value.id == fields.get("job"), "the answer says of which job"
+
+
+@pytest.mark.parametrize("type_", ["task", "settled", "", "Ping", "PING", "ping ", "later"])
 def test_a_control_type_of_another_protocol_is_ignored(type_: str) -> None:
     assert decode(type_, ref="r", whatever=1) is None
 
@@ -88,6 +125,22 @@ def test_a_control_type_of_another_protocol_is_ignored(type_: str) -> None:
         ("batch", {"atomic": 1}, "/atomic"),
         ("call", {"params": []}, "/params"),
         ("call", {"method": 1}, "/method"),
+        ("ready", {"credit": -1}, "/credit"),
+        ("ready", {"credit": 1001}, "/credit"),
+        ("ready", {"credit": 1.5}, "/credit"),
+        ("ready", {"queues": ["order_processing"]}, "/queues/0"),
+        ("ready", {"format": "sms"}, "/format"),
+        ("ready", {"resume": [{"job": "j"}]}, "/resume/0/attempt"),
+        ("ready", {"resume": [{"job": "", "attempt": 1}]}, "/resume/0/job"),
+        ("ready", {"resume": [{"job": "j", "attempt": 1}] * 1001}, "/resume"),
+        ("progress", {"job": "j", "attempt": 1, "percent": 101}, "/percent"),
+        ("progress", {"job": "j", "attempt": 1, "note": "x" * 501}, "/note"),
+        ("done", {"job": "x" * 65, "attempt": 1}, "/job"),
+        ("done", {"job": "j", "attempt": 0}, "/attempt"),
+        ("done", {"job": "j", "attempt": 1, "result": []}, "/result"),
+        ("failed", {"job": "j", "attempt": 1, "error": 5}, "/error"),
+        ("failed", {"job": "j", "attempt": 1, "error": "x" * 4097}, "/error"),
+        ("failed", {"job": "j", "attempt": 1, "retry": "no"}, "/retry"),
     ],
 )
 def test_what_does_not_fit_is_named(type_: str, fields: dict[str, Any], pointer: str) -> None:

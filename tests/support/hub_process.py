@@ -69,7 +69,7 @@ class HubProcess:
         settings: environment variables by their full names, e.g. `{"HUB_RING_SIZE": "100"}`.
             Nothing else named HUB_* is inherited from the tests' own environment. HUB_RATE_LIMIT
             is off unless it is set here, because many tests share one key; empty, it is the
-            hub's default.
+            hub's default. HUB_WORKERS is none in the same way: no broker runs then, and no job.
         start_timeout: seconds until it must listen.
 
     Attributes:
@@ -239,7 +239,7 @@ class HubProcess:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
         port = "0" if self._url is None else str(self.port)
         own = {"HUB_HOST": "127.0.0.1", "HUB_PORT": port, "HUB_DATA_DIR": str(self.data_dir)}
-        usual = {"PYTHONUNBUFFERED": "1", "HUB_RATE_LIMIT": "off"}
+        usual = {"PYTHONUNBUFFERED": "1", "HUB_RATE_LIMIT": "off", "HUB_WORKERS": "none"}
         return kept | usual | own | self._settings
 
     async def _listening(self) -> str:
