@@ -22,7 +22,7 @@ from storage.scope import Scope
 from .context import SOURCE, Context, WriteScope
 from .enqueue import event_data, subject_of
 from .errors import Again, Refused
-from .outcome import Cancelled, Failed, HandedBack, Outcome, settle
+from .outcome import Cancelled, Done, Failed, HandedBack, Outcome, settle
 from .queues import RULES, is_loud
 from .run import Run, Task
 
@@ -78,6 +78,8 @@ class Execution:
             if performing.done():
                 outcome = self._outcome(key, performing)
                 settled = await self._settle(job, outcome)
+                if isinstance(outcome, Done) and outcome.afterwards is not None:
+                    await outcome.afterwards()
         return settled
 
     def cancel(self, merchant_id: str, id_: str) -> bool:

@@ -36,8 +36,8 @@ _NAME = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,10})?\.[a-z]{3,4}")
 
 
 class Blob(Struct, frozen=True):
-    """Which file: whose, and its name: the SHA-256 of an upload, the variant where it is one, and an
-    ending."""
+    """Which file: whose, and its name: the SHA-256 of an upload, what was made of it if it is not
+    that itself, and an ending."""
 
     merchant_id: str
     name: str

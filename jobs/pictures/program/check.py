@@ -6,7 +6,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from PIL import (
     Image,
@@ -19,7 +19,13 @@ from PIL import (
 # Named, so that opening a first picture does not import the plugins of thirty formats.
 PLUGINS = (JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
 FORMATS = ("JPEG", "PNG", "WEBP")
-TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+Type = Literal["image/jpeg", "image/png", "image/webp"]
+TYPES: dict[str, Type] = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+}
 
 PIXELS = 40_000_000
 WEBP_PIXELS = 15_000_000
@@ -153,7 +159,7 @@ def _decode(path: str) -> dict[str, Any]:
     return {"type": type_, "width": width, "height": height}
 
 
-def check_opened(image: Image.Image) -> str:
+def check_opened(image: Image.Image) -> Type:
     """Check what a picture says of itself before it is decoded; its media type.
 
     Raises:
@@ -192,4 +198,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "its head cannot be read"
     return (str(error) or type(error).__name__)[:200].replace("\n", " ")
-

@@ -8,11 +8,11 @@ the picture upright once it is small. Of what the file says besides, nothing is 
 
 import base64
 import io
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image, ImageCms
 
-from .check import FORMATS, check_head, check_opened, orientation, refusing
+from .check import FORMATS, Type, check_head, check_opened, orientation, refusing
 
 SIDES = {"original": 1200, "medium": 600, "thumbnail": 200}
 """The longest side of each size, in pixels; a picture is never enlarged."""
@@ -32,8 +32,7 @@ _TURNS = {
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
 """What makes a picture upright, by the orientation of its EXIF (Exif 3.0, tag 0x0112)."""
-Type = Literal["image/jpeg", "image/png", "image/webp"]
-_WRITTEN = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+_WRITTEN: dict[Type, str] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 
 
 def shrink(path: str) -> tuple[dict[str, Any], list[bytes]]:
@@ -57,7 +56,7 @@ def shrink(path: str) -> tuple[dict[str, Any], list[bytes]]:
 
 def _shrunk(path: str) -> tuple[dict[str, Any], list[bytes]]:
     with Image.open(path, formats=FORMATS) as image:
-        type_ = check_opened(image)
+        type_: Type = check_opened(image)
         largest = fitted(image.size, SIDES["original"])
         image.draft(None, largest)  # a JPEG alone knows how
         image.load()
