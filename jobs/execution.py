@@ -24,6 +24,7 @@ from .enqueue import event_data, subject_of
 from .errors import Again, Refused
 from .outcome import Cancelled, Done, Failed, HandedBack, Outcome, settle
 from .queues import RULES, is_loud
+from .registry import ended
 from .run import Run, Task
 
 log = structlog.get_logger("jobs.execution")
@@ -129,7 +130,9 @@ class Execution:
         while True:
 
             async def write(scope: WriteScope, outcome: Outcome = outcome) -> Job:
-                return await settle(scope, job, outcome, self._context.now)
+                after = await settle(scope, job, outcome, self._context.now)
+                await ended(scope, after)
+                return after
 
             try:
                 committed = await self._context.log.commit(write, Scope(job.merchant_id))

@@ -1,13 +1,14 @@
 """The tasks that there are, by queue."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from storage.merchant_records import Queue
+from storage.merchant_records import Job, Queue
 
-from .context import Context
+from .context import Context, WriteScope
 from .media_processing import tasks as media_tasks
 from .message_sending import tasks as message_tasks
+from .message_sending.endings import not_sent, parts_end
 from .order_processing import tasks as order_tasks
 from .run import Task
 from .webhook_delivery import tasks as webhook_tasks
@@ -35,3 +36,23 @@ async def open_tasks(
             for task in await stack.enter_async_context(OPENINGS[queue](context)):
                 found[queue, task.name] = task
         yield found
+
+
+Ending = Callable[[WriteScope, Job], Awaitable[None]]
+
+_ENDINGS: dict[tuple[Queue, str], Ending] = {
+    ("message_sending", "send"): not_sent,
+    ("message_sending", "bulk"): parts_end,
+}
+
+
+async def ended(scope: WriteScope, job: Job) -> None:
+    """Change what a job was about, if it is dead or cancelled: in the transaction that ends it,
+    whoever does that.
+
+    Args:
+        job: as it is afterwards; nothing happens for one that goes on or has succeeded.
+    """
+    ending = _ENDINGS.get((job.queue, job.name))
+    if ending is not None and job.state in ("dead", "cancelled"):
+        await ending(scope, job)

@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from hub.templates.content import Content
+
 
 class Optimize(Struct, frozen=True):
     """Make the sizes of an uploaded picture."""
@@ -26,6 +28,7 @@ class Send(Struct, frozen=True, omit_defaults=True):
         text: what it says, where that is no template.
         template_id: of which template it is made.
         variables: what is filled in.
+        content: the template with its variables filled in, once that is done.
     """
 
     message_id: str
@@ -33,6 +36,7 @@ class Send(Struct, frozen=True, omit_defaults=True):
     text: str | None = None
     template_id: str | None = None
     variables: dict[str, Any] = {}
+    content: Content | None = None
 
 
 class Bulk(Struct, frozen=True, omit_defaults=True):

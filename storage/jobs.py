@@ -198,6 +198,8 @@ async def settle(tx: Transaction, job: Job, changes: Mapping[str, Any]) -> Job:
             worker.
     """
     columns = {"worker": None, "cancelling": False, **changes}
+    if columns.get("state") in ENDED_STATES:
+        columns["awaits"] = None
     values = [
         encode_json(value) if name == "result" and value is not None else value
         for name, value in columns.items()
@@ -236,18 +238,19 @@ async def note_progress(
 
 
 async def lost(tx: Transaction, since: str, limit: int) -> list[Job]:
-    """Up to `limit` running jobs whose worker was not seen since a moment."""
+    """Up to `limit` running jobs whose worker was not seen since a moment; those that bots hold
+    are not among them: a bot may come back."""
     where, bound = scoped(tx)
     return await _JOBS.select(
         tx,
-        f"{where} AND worker IS NOT NULL AND state = 'running' AND NOT EXISTS"  # noqa: S608
+        f"{where} AND worker IS NOT NULL AND awaits IS NULL AND state = 'running' AND NOT EXISTS"  # noqa: S608
         " (SELECT 1 FROM workers AS w WHERE w.id = jobs.worker AND w.seen_at >= ?) LIMIT ?",
         (*bound, since, limit),
     )
 
 
 async def held_by(tx: Transaction, worker: str) -> list[Job]:
-    """The running jobs that a worker holds."""
+    """The running jobs that a worker holds, or a hub for its bots."""
     where, bound = scoped(tx)
     return await _JOBS.select(
         tx, f"{where} AND worker = ? AND worker IS NOT NULL AND state = 'running'", (*bound, worker)

@@ -337,7 +337,8 @@ class Job(Struct, frozen=True, kw_only=True):
     Attributes:
         worker: who holds it while it runs, an id of `workers`.
         cancelling: it runs, and is to end.
-        awaits: what it waits for while it is queued, that no worker has.
+        awaits: what it waits for, that no worker has: a bot that takes it, or its parts. A job
+            that a bot holds is `running` and still awaits one: its answer.
         recipient: the phone that a message goes to.
         expires_at: after which it is not worth while.
     """

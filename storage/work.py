@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from .database import Transaction
-from .merchant_records import JobAttempt, Queue
+from .merchant_records import Job, JobAttempt, Queue
 from .scope import EVERY_MERCHANT, scoped
 from .table import Table, encode_json, of_one
 
@@ -51,9 +51,11 @@ async def leave(tx: Transaction, worker: str) -> None:
 
 
 async def end_former(tx: Transaction, instance_id: str) -> list[Worker]:
-    """Remove what earlier lives of a data directory have left behind."""
-    found = await _WORKERS.select(tx, "instance_id = ?", (instance_id,))
-    await tx.execute("DELETE FROM workers WHERE instance_id = ?", (instance_id,))
+    """Remove the workers that earlier lives of a data directory have left behind."""
+    found = await _WORKERS.select(tx, "instance_id = ? AND kind = 'worker'", (instance_id,))
+    await tx.execute(
+        "DELETE FROM workers WHERE instance_id = ? AND kind = 'worker'", (instance_id,)
+    )
     return found
 
 
@@ -63,8 +65,8 @@ async def bury(tx: Transaction, since: str) -> int:
 
 
 async def workers(tx: Transaction) -> list[Worker]:
-    """All workers, the silent ones too, oldest first."""
-    return await _WORKERS.select(tx, "TRUE ORDER BY started_at, id", ())
+    """All workers, the silent ones too, by id, which is in the order in which they started."""
+    return await _WORKERS.select(tx, "TRUE ORDER BY id", ())
 
 
 # ── attempts and inputs ──────────────────────────────────────────────────────────────────────────
@@ -75,10 +77,14 @@ async def add_attempt(tx: Transaction, attempt: JobAttempt) -> None:
     await _ATTEMPTS.insert(tx, attempt)
 
 
-async def attempts(tx: Transaction, job_id: str) -> list[JobAttempt]:
+async def attempts(tx: Transaction, job: Job) -> list[JobAttempt]:
     """The attempts of a job that did not succeed, the first one first."""
     where, params = scoped(tx)
-    return await _ATTEMPTS.select(tx, f"{where} AND job_id = ? ORDER BY attempt", (*params, job_id))
+    return await _ATTEMPTS.select(
+        tx,
+        f"{where} AND merchant_id = ? AND job_id = ? ORDER BY merchant_id, job_id, attempt",
+        (*params, job.merchant_id, job.id),
+    )
 
 
 async def put_input(tx: Transaction, job_id: str, input_: Sequence[Any]) -> None:

@@ -14,8 +14,9 @@ from storage.sqlite import _wanted
 from tests.support.tracing import INFRASTRUCTURE
 
 _EXPLAINED = re.compile(r"\s*(SELECT|WITH|UPDATE|DELETE)\b")
-_UNBOUNDED = {"merchants"}
-"""Tables that may be read as a whole, from an index: all merchants are known to each hub."""
+_UNBOUNDED = {"merchants", "paused_queues", "workers"}
+"""Tables that may be read as a whole, from an index: all merchants are known to each hub, and so
+are the few workers and the queues that stand still."""
 _NO_TABLE = INFRASTRUCTURE | {"wanted", "scope_secret", "CONSTANT", "pragma_foreign_key_list"}
 
 

@@ -17,9 +17,11 @@ from storage import (
     payments,
     product_media,
     products,
+    recurring,
     templates,
     webhook_logs,
     webhooks,
+    work,
 )
 from storage.database import Database, Transaction
 from storage.merchant_records import (
@@ -27,6 +29,7 @@ from storage.merchant_records import (
     DeliveryTask,
     IdempotencyKey,
     Job,
+    JobAttempt,
     MediaFile,
     Message,
     Order,
@@ -34,6 +37,7 @@ from storage.merchant_records import (
     Payment,
     Product,
     ProductMedia,
+    RecurringJob,
     Template,
     Webhook,
     WebhookLog,
@@ -166,6 +170,24 @@ def call(**changes: Any) -> IdempotencyKey:
     return IdempotencyKey(**(given | changes))
 
 
+def recurring_job(**changes: Any) -> RecurringJob:
+    given = {
+        "name": "Weekly", "queue": "message_sending", "task": "bulk", "args": {"template_id": "t"},
+        "schedule": "0 9 * * 1", "next_run_at": NOW,
+    }  # fmt: skip
+    return RecurringJob(**_common(given | changes))
+
+
+def job_attempt(job_id: str) -> JobAttempt:
+    return JobAttempt(
+        merchant_id="m1", job_id=job_id, attempt=1, outcome="failed", error="no", ended_at=NOW
+    )
+
+
+def worker() -> work.Worker:
+    return work.Worker("w1", "i1", "worker", ["message_sending"], "here", 1, NOW, NOW)
+
+
 class Everything(Struct, frozen=True):
     """One row of every table, all of merchant `m1`."""
 
@@ -181,6 +203,7 @@ class Everything(Struct, frozen=True):
     attempt: WebhookLog
     job: Job
     call: IdempotencyKey
+    recurring: RecurringJob
 
 
 async def add_everything(database: Database) -> Everything:
@@ -189,10 +212,10 @@ async def add_everything(database: Database) -> Everything:
     made = Everything(
         template(), shown, sold, picture(sold.id, shown.id), ordered, payment(ordered.id),
         task(ordered.id), message(provider_id="p1"), hook, attempt(hook.id),
-        job(unique_key="u1"), call(),
+        job(unique_key="u1"), call(), recurring_job(),
     )  # fmt: skip
 
-    async def work(tx: Transaction) -> None:
+    async def add(tx: Transaction) -> None:
         await templates.insert(tx, made.template, new_id)
         await media.insert(tx, made.file)
         await products.insert(tx, made.product)
@@ -205,6 +228,7 @@ async def add_everything(database: Database) -> Everything:
         await webhook_logs.insert(tx, made.attempt)
         await jobs.insert(tx, made.job)
         await idempotency.put(tx, made.call)
+        await recurring.insert(tx, made.recurring)
 
-    await write(database, work)
+    await write(database, add)
     return made

@@ -21,7 +21,15 @@ from storage.scope import Scope
 from storage.sqlite import SqliteTransaction
 
 INFRASTRUCTURE = frozenset(
-    {"bot_connections", "hub_instances", "log_state", "schema_migrations", "scope"}
+    {
+        "bot_connections",
+        "hub_instances",
+        "log_cursors",
+        "log_state",
+        "schema_migrations",
+        "scope",
+        "workers",
+    }
 )
 """Tables that belong to no tenant."""
 

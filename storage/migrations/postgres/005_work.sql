@@ -3,11 +3,11 @@
 ALTER TABLE jobs
     ADD COLUMN worker TEXT COLLATE "C" CHECK (char_length(worker) BETWEEN 1 AND 64), -- who holds it while it runs, an id of workers
     ADD COLUMN cancelling BOOLEAN NOT NULL DEFAULT FALSE, -- whether it is to end while it runs
-    ADD COLUMN awaits TEXT COLLATE "C" CHECK (awaits IN ('bot', 'children')), -- what it waits for while it is queued, that no worker has: a bot, or its parts
+    ADD COLUMN awaits TEXT COLLATE "C" CHECK (awaits IN ('bot', 'children')), -- what it waits for, that no worker has: a bot that takes it (running: its answer), or its parts
     ADD COLUMN recipient TEXT COLLATE "C" CHECK (char_length(recipient) BETWEEN 1 AND 64), -- the phone that a message goes to
     ADD COLUMN expires_at TIMESTAMPTZ(3) CHECK (isfinite(expires_at)); -- after which it is not worth while any more
 
-CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;
@@ -39,6 +39,9 @@ CREATE POLICY job_attempts_every ON job_attempts TO hub_app, CURRENT_USER
 CREATE POLICY job_attempts_own ON job_attempts TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON job_attempts TO hub_app, hub_tenant;
+CREATE TRIGGER job_attempts_pinned BEFORE UPDATE ON job_attempts FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.job_id, NEW.attempt) IS DISTINCT FROM (OLD.merchant_id, OLD.job_id, OLD.attempt))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, job_id, attempt of job_attempts never change');
 
 -- What a job works on, where that is large; removed once it is used.
 CREATE TABLE job_inputs (
@@ -55,6 +58,9 @@ CREATE POLICY job_inputs_every ON job_inputs TO hub_app, CURRENT_USER
 CREATE POLICY job_inputs_own ON job_inputs TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON job_inputs TO hub_app, hub_tenant;
+CREATE TRIGGER job_inputs_pinned BEFORE UPDATE ON job_inputs FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.job_id) IS DISTINCT FROM (OLD.merchant_id, OLD.job_id))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, job_id of job_inputs never change');
 
 -- Who holds running jobs: workers, and hubs for their bots. Who was silent for too long holds none any more.
 CREATE TABLE workers (
@@ -68,6 +74,7 @@ CREATE TABLE workers (
     seen_at TIMESTAMPTZ(3) NOT NULL CHECK (isfinite(seen_at)) -- its last sign of life
 );
 CREATE INDEX workers_seen ON workers (seen_at);
+CREATE INDEX workers_instance ON workers (instance_id);
 ALTER TABLE workers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE workers FORCE ROW LEVEL SECURITY;
 CREATE POLICY workers_every ON workers TO hub_app, CURRENT_USER
@@ -89,6 +96,9 @@ CREATE POLICY paused_queues_every ON paused_queues TO hub_app, CURRENT_USER
 CREATE POLICY paused_queues_own ON paused_queues TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON paused_queues TO hub_app, hub_tenant;
+CREATE TRIGGER paused_queues_pinned BEFORE UPDATE ON paused_queues FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.queue) IS DISTINCT FROM (OLD.merchant_id, OLD.queue))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, queue of paused_queues never change');
 
 -- Jobs that come again and again.
 CREATE TABLE recurring_jobs (
@@ -213,3 +223,6 @@ CREATE POLICY send_slots_every ON send_slots TO hub_app, CURRENT_USER
 CREATE POLICY send_slots_own ON send_slots TO hub_tenant
     USING (merchant_id = (SELECT hub_merchant())) WITH CHECK (merchant_id = (SELECT hub_merchant()));
 GRANT SELECT, INSERT, UPDATE, DELETE ON send_slots TO hub_app, hub_tenant;
+CREATE TRIGGER send_slots_pinned BEFORE UPDATE ON send_slots FOR EACH ROW
+    WHEN ((NEW.merchant_id, NEW.phone) IS DISTINCT FROM (OLD.merchant_id, OLD.phone))
+    EXECUTE FUNCTION refuse_row('pinned: merchant_id, phone of send_slots never change');

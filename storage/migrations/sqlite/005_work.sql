@@ -4,14 +4,14 @@ ALTER TABLE jobs ADD COLUMN worker -- who holds it while it runs, an id of worke
     TEXT CHECK (length(worker) BETWEEN 1 AND 64);
 ALTER TABLE jobs ADD COLUMN cancelling -- whether it is to end while it runs
     INTEGER NOT NULL DEFAULT 0 CHECK (cancelling IN (0, 1));
-ALTER TABLE jobs ADD COLUMN awaits -- what it waits for while it is queued, that no worker has: a bot, or its parts
+ALTER TABLE jobs ADD COLUMN awaits -- what it waits for, that no worker has: a bot that takes it (running: its answer), or its parts
     TEXT CHECK (awaits IN ('bot', 'children'));
 ALTER TABLE jobs ADD COLUMN recipient -- the phone that a message goes to
     TEXT CHECK (length(recipient) BETWEEN 1 AND 64);
 ALTER TABLE jobs ADD COLUMN expires_at -- after which it is not worth while any more
     TEXT CHECK (expires_at GLOB '????-??-??T??:??:??.???Z' AND expires_at IS strftime('%Y-%m-%dT%H:%M:%fZ', expires_at, '+0 days'));
 
-CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;
@@ -53,6 +53,13 @@ WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*')
 BEGIN
     SELECT RAISE(ABORT, 'sealed: job_attempts of a merchant that is not bound');
 END;
+CREATE TRIGGER job_attempts_pinned BEFORE UPDATE ON job_attempts
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.job_id IS NOT OLD.job_id
+        OR NEW.attempt IS NOT OLD.attempt
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, job_id, attempt of job_attempts never change');
+END;
 
 -- What a job works on, where that is large; removed once it is used.
 CREATE TABLE job_inputs (
@@ -77,6 +84,12 @@ WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*')
 BEGIN
     SELECT RAISE(ABORT, 'sealed: job_inputs of a merchant that is not bound');
 END;
+CREATE TRIGGER job_inputs_pinned BEFORE UPDATE ON job_inputs
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.job_id IS NOT OLD.job_id
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, job_id of job_inputs never change');
+END;
 
 -- Who holds running jobs: workers, and hubs for their bots. Who was silent for too long holds none any more.
 CREATE TABLE workers (
@@ -90,6 +103,7 @@ CREATE TABLE workers (
     seen_at TEXT NOT NULL CHECK (seen_at GLOB '????-??-??T??:??:??.???Z' AND seen_at IS strftime('%Y-%m-%dT%H:%M:%fZ', seen_at, '+0 days')) -- its last sign of life
 ) STRICT;
 CREATE INDEX workers_seen ON workers (seen_at);
+CREATE INDEX workers_instance ON workers (instance_id);
 
 -- Queues that stand still.
 CREATE TABLE paused_queues (
@@ -113,6 +127,12 @@ CREATE TRIGGER paused_queues_sealed_delete BEFORE DELETE ON paused_queues
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
 BEGIN
     SELECT RAISE(ABORT, 'sealed: paused_queues of a merchant that is not bound');
+END;
+CREATE TRIGGER paused_queues_pinned BEFORE UPDATE ON paused_queues
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.queue IS NOT OLD.queue
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, queue of paused_queues never change');
 END;
 
 -- Jobs that come again and again.
@@ -319,4 +339,10 @@ CREATE TRIGGER send_slots_sealed_delete BEFORE DELETE ON send_slots
 WHEN NOT EXISTS (SELECT 1 FROM scope WHERE merchant_id IN (OLD.merchant_id, '*'))
 BEGIN
     SELECT RAISE(ABORT, 'sealed: send_slots of a merchant that is not bound');
+END;
+CREATE TRIGGER send_slots_pinned BEFORE UPDATE ON send_slots
+WHEN NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.phone IS NOT OLD.phone
+BEGIN
+    SELECT RAISE(ABORT, 'pinned: merchant_id, phone of send_slots never change');
 END;

@@ -17,9 +17,11 @@ LATER = "2026-11-22T10:00:01.000Z"
 REFUSED = (sqlite3.IntegrityError, asyncpg.PostgresError)
 """What a driver raises when the database refuses a row."""
 
-# What is not a tenant's: the log's head, the hubs, and what seals the tenants off.
+# What is not a tenant's: the log's head and who follows it, the hubs and their workers, and what
+# seals the tenants off.
 INFRASTRUCTURE = {
-    "bot_connections", "hub_instances", "log_state", "schema_migrations", "scope", "scope_secret",
+    "bot_connections", "hub_instances", "log_cursors", "log_state", "schema_migrations", "scope",
+    "scope_secret", "workers",
 }  # fmt: skip
 
 Actor = tuple[str | None, str, str | None, str | None]

@@ -1,7 +1,8 @@
 """A good row of every table that a merchant has rows in, for any merchant."""
 
-from typing import Any
+from typing import Any, get_args
 
+from storage.merchant_records import Queue
 from tests.storage.schema.engines import NOW, Side, insert, uid
 
 _TIMES = {"created_at": NOW, "updated_at": NOW}
@@ -68,6 +69,19 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
             "payload": "{}", **_TIMES,
         },
         "jobs": {**key, "queue": "message_sending", "name": "send", "run_at": NOW, **_TIMES},
+        "job_attempts": {
+            "merchant_id": merchant, "job_id": uid(1), "attempt": number, "outcome": "lost",
+            "error": "its worker died", "ended_at": NOW,
+        },
+        "job_inputs": {"merchant_id": merchant, "job_id": uid(number), "input": '[{"to":"1"}]'},
+        "paused_queues": {
+            "merchant_id": merchant, "queue": get_args(Queue)[number % 4], "paused_at": NOW,
+        },
+        "recurring_jobs": {
+            **key, "name": f"Weekly {number}", "queue": "message_sending", "task": "bulk",
+            "schedule": "0 9 * * 1", **_TIMES,
+        },
+        "send_slots": {"merchant_id": merchant, "phone": f"26377{number}", "free_at": NOW},
         "idempotency_keys": {
             "merchant_id": merchant, "method": "orders.create", "key": f"k{number}",
             "request_hash": HASH, "created_at": NOW, "expires_at": NOW,
@@ -80,13 +94,15 @@ def good(table: str, merchant: str = "m1", number: int = 1) -> dict[str, Any]:
 TENANT = (
     "api_keys", "browser_sessions", "message_templates", "template_versions", "media_files",
     "products", "product_media", "orders", "payments", "delivery_tasks", "messages",
-    "conversations", "webhooks", "webhook_logs", "jobs", "idempotency_keys",
+    "conversations", "webhooks", "webhook_logs", "jobs", "job_attempts", "job_inputs",
+    "paused_queues", "recurring_jobs", "send_slots", "idempotency_keys",
 )  # fmt: skip
 AUDITED = {
     "merchants": "merchant", "api_keys": "key", "message_templates": "template",
     "template_versions": "template_version", "media_files": "media", "products": "product",
     "product_media": "product_media", "orders": "order", "payments": "payment",
     "delivery_tasks": "delivery_task", "messages": "message", "webhooks": "webhook",
+    "recurring_jobs": "recurring_job",
 }  # fmt: skip
 
 

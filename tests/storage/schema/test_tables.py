@@ -40,7 +40,8 @@ async def test_sqlite_tells_what_every_later_column_means(sqlite: SqliteSide) ->
     for name, sql in await sqlite.rows("SELECT name, sql FROM sqlite_master WHERE type = 'table'"):
         if (name,) in first:
             continue
-        told = dict(re.findall(r"^\s+(\w+) .*?-- (.+)$", sql, re.M))
+        told = dict(re.findall(r"(?:^|,)\s*(\w+) [^,\n]*?-- (.+)$", sql, re.M))
+        told |= dict(re.findall(r"^\s+(\w+) .*?-- (.+)$", sql, re.M))
         columns = [
             row[0] for row in await sqlite.rows("SELECT name FROM pragma_table_info(?)", name)
         ]

@@ -14,6 +14,7 @@ CHANGES = {
     "orders": "status = 'confirmed'", "delivery_tasks": "status = 'accepted'",
     "messages": "status = 'sent'", "webhooks": "is_active = FALSE",
     "webhook_logs": "status = 'success'", "jobs": "state = 'running'",
+    "recurring_jobs": "is_active = FALSE",
 }  # fmt: skip
 
 
