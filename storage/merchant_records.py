@@ -166,8 +166,11 @@ PaymentStatus = Literal["unpaid", "partial", "paid", "refunded"]
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """What a customer ordered; `total` in minor units of `currency`, `stock_taken` whether its goods
-    have left the stock."""
+    """What a customer ordered; `total` in minor units of `currency`.
+
+    Attributes:
+        stock_taken: whether its goods have left the stock.
+    """
 
     id: str
     merchant_id: str

@@ -168,9 +168,13 @@ async def set_status(call: Invocation, params: TaskStep) -> Result:
         _check_driver(after)
         task = await deliveries.update(scope.tx, after)
         if task.status == "in_transit":
-            delivery_event(scope, call.origin, "delivery_started", task, location=_location(task, params))
+            delivery_event(
+                scope, call.origin, "delivery_started", task, location=_location(task, params)
+            )
         elif task.status == "delivered":
-            delivery_event(scope, call.origin, "delivery_completed", task, signature=params.signature)
+            delivery_event(
+                scope, call.origin, "delivery_completed", task, signature=params.signature
+            )
         else:
             delivery_event(scope, call.origin, "delivery_updated", task)
         return {"delivery_task": task}

@@ -1,4 +1,4 @@
-"""Events about orders, goods and deliveries: their data has the same members whoever causes them."""
+"""Events about orders, goods and deliveries, alike whoever causes them."""
 
 from collections.abc import Sequence
 from typing import Any

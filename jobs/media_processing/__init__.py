@@ -2,6 +2,7 @@
 
 begin       the row of an upload waits for its sizes, in the transaction that makes it
 optimize    the task: makes them, stores them, and says so
+failing     what becomes of a picture whose sizes are not made
 """
 
 from collections.abc import AsyncIterator, Iterable

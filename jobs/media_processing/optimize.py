@@ -13,8 +13,7 @@ from typing import Any
 
 from msgspec import structs, to_builtins
 
-from hub.protocol.drafts import Origin
-from jobs.context import SOURCE, WriteScope
+from jobs.context import WriteScope
 from jobs.errors import Again
 from jobs.outcome import Done
 from jobs.pictures.processes import Answer, Died, NotTaken, Processes
@@ -31,9 +30,9 @@ from jobs.run import Run
 from jobs.tasks import Optimize
 from storage import media
 from storage.blobs import Blob, Mark
-from storage.database import Transaction
-from storage.errors import NotFound
 from storage.merchant_records import MediaFile
+
+from .failing import find, mark_failed, record
 
 _GONE = {"processed": False, "reason": "the picture was removed"}
 
@@ -56,11 +55,11 @@ class Optimizer:
             Again: its process was killed, by a person or for want of memory.
             Unavailable: the disk is full, or there is no process.
         """
-        file = await run.context.database.read(lambda tx: _find(tx, args.media_id), run.scope)
+        file = await run.context.database.read(lambda tx: find(tx, args.media_id), run.scope)
         if file is None:
             return Done(_GONE)
-        if file.status not in ("uploading", "processing"):
-            return Done({"processed": file.status == "ready"})
+        if file.status == "ready":
+            return Done({"processed": True})
         source = await self._store.run(self._source, file)
         if source is None:
             return self._failed(run, file, "its file is missing in the media folder")
@@ -95,7 +94,7 @@ class Optimizer:
         marks += await self._store.mark([upload_of(file)])
 
         async def write(scope: WriteScope) -> dict[str, Any]:
-            before = await _find(scope.tx, file.id)
+            before = await find(scope.tx, file.id)
             if before is None:
                 return _GONE
             original = made["original"]
@@ -107,11 +106,11 @@ class Optimizer:
                     storage_path=Blob(file.merchant_id, original.file).path,
                     placeholder=answer.said["placeholder"],
                     thumbnail_url=thumbnail_path(file.id), updated_at=run.context.now,
-                    metadata=before.metadata | {METADATA: to_builtins(made)},
+                    metadata=_without_error(before) | {METADATA: to_builtins(made)},
                 ),
             )  # fmt: skip
             shown = {"url": after.url, "thumbnailUrl": after.thumbnail_url}
-            _record(scope, "media_processed", after, **shown, placeholder=after.placeholder)
+            record(scope, "media_processed", after, **shown, placeholder=after.placeholder)
             sizes = {name: [variant.width, variant.height] for name, variant in made.items()}
             return {"processed": True, "bytes": original.size, "sizes": sizes}
 
@@ -119,14 +118,8 @@ class Optimizer:
 
     def _failed(self, run: Run, file: MediaFile, reason: str) -> Done:
         async def write(scope: WriteScope) -> dict[str, Any]:
-            before = await _find(scope.tx, file.id)
-            if before is None:
+            if not await mark_failed(scope, file.id, reason, run.context.now):
                 return _GONE
-            metadata = before.metadata | {"error": reason}
-            after = structs.replace(
-                before, status="failed", metadata=metadata, updated_at=run.context.now
-            )
-            _record(scope, "media_failed", await media.update(scope.tx, after), error=reason)
             return {"processed": False, "reason": reason}
 
         return Done(write=write)
@@ -143,17 +136,6 @@ def thumbnail_path(media_id: str) -> str:
     return f"/api/media/{media_id}/thumbnail"
 
 
-async def _find(tx: Transaction, id_: str) -> MediaFile | None:
-    try:
-        return await media.get(tx, id_)
-    except NotFound:
-        return None
-
-
-def _record(scope: WriteScope, type_: str, file: MediaFile, **more: Any) -> None:
-    data = {
-        "mediaId": file.id, "name": file.original_name, "mimeType": file.mime_type,
-        "size": file.size, "width": file.width, "height": file.height, "hash": file.hash,
-        "status": file.status, **more, "version": file.version,
-    }  # fmt: skip
-    scope.record(Origin(file.merchant_id, SOURCE), type_, data, f"media/{file.id}")
+def _without_error(file: MediaFile) -> dict[str, Any]:
+    """What is known of a picture but why an earlier job of it has failed."""
+    return {name: value for name, value in file.metadata.items() if name != "error"}

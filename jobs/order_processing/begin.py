@@ -6,9 +6,7 @@ from jobs.tasks import Process
 from storage.merchant_records import Job, Order
 
 
-async def queue_processing(
-    scope: WriteScope, order: Order, now: str, source: str = SOURCE
-) -> Job:
+async def queue_processing(scope: WriteScope, order: Order, now: str, source: str = SOURCE) -> Job:
     """Queue the processing of an order: the job there is, if it was done before.
 
     Args:

@@ -87,9 +87,7 @@ async def _confirmed(scope: WriteScope, order: Order, now: str) -> dict[str, Any
     return {**result, "messageId": message.id}
 
 
-async def _delivery(
-    scope: WriteScope, origin: Origin, order: Order, now: str
-) -> DeliveryTask:
+async def _delivery(scope: WriteScope, origin: Origin, order: Order, now: str) -> DeliveryTask:
     """The order's delivery task: the one there is, or a new one."""
     known = await deliveries.page(scope.tx, "", 1, order_id=order.id)
     if known:
