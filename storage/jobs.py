@@ -52,6 +52,23 @@ async def insert(tx: Transaction, job: Job) -> Job:
     return await _JOBS.insert(tx, job)
 
 
+_NEW = {
+    "id": "text", "merchant_id": "text", "queue": "text", "name": "text", "args": "jsonb",
+    "state": "text", "priority": "bigint", "max_attempts": "bigint", "run_at": "timestamptz",
+    "parent_id": "text", "unique_key": "text", "timeout": "bigint", "recipient": "text",
+    "expires_at": "timestamptz", "created_at": "timestamptz", "updated_at": "timestamptz",
+}  # fmt: skip
+
+
+async def insert_many(tx: Transaction, new: Sequence[Job]) -> None:
+    """Add jobs of which nothing has begun, by few statements; raises Conflict."""
+    rows = []
+    for job in new:
+        values = _JOBS.values(job)
+        rows.append([values[name] for name in _NEW])
+    await tx.insert("jobs", _NEW, rows)
+
+
 async def update(tx: Transaction, job: Job) -> Job:
     """Write a changed job, see `Table.update`; raises NotFound, Stale, Conflict."""
     return await _JOBS.update(tx, job)
@@ -71,24 +88,6 @@ async def open_by_key(tx: Transaction, queue: Queue, unique_key: str) -> Job | N
         (*params, queue, unique_key),
     )
     return found[0] if found else None
-
-
-async def page(
-    tx: Transaction,
-    after: str,
-    limit: int,
-    *,
-    queue: Queue | None = None,
-    state: JobState | None = None,
-    parent_id: str | None = None,
-) -> list[Job]:
-    """Up to `limit` jobs, newest first.
-
-    Args:
-        after: the last id of the page before; empty for the newest.
-    """
-    filters = {"queue": queue, "state": state, "parent_id": parent_id}
-    return await _JOBS.page(tx, after, limit, filters, newest_first=True)
 
 
 async def by_run_time(

@@ -78,6 +78,7 @@ def chromium() -> Path:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_engines: its hubs run on SQLite and on Postgres")
+    config.addinivalue_line("markers", "fresh: its hubs are not forked, see HubProcess")
     config.addinivalue_line("markers", "sqlite_only: a flow that runs on SQLite alone")
     tracing.install()
 
@@ -100,8 +101,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """What is measured is not watched."""
+    """What is measured is not watched, and has its hubs as everybody starts them."""
     HubProcess.watched = item.get_closest_marker("alone") is None
+    HubProcess.forked = HubProcess.watched and item.get_closest_marker("fresh") is None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,8 +1,9 @@
-"""The command `hub`: follow and publish events from a shell.
+"""The command `hub`: follow and publish events from a shell, and be a bot.
 
     hub tail --types 'order_*'
     hub publish order_created '{"orderId": "ORD-1", …}' --subject order/ORD-1
     jq -c … | hub publish - | jq .offset
+    hub bot --journal bot.journal
 
 On a terminal it prints lines for people, into a pipe NDJSON. Exit codes: 0 done, 1 refused or
 unreachable, 2 wrong usage, 130 interrupted.
@@ -16,8 +17,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hub.client.command_bot import Wanted as WantedTasks
+from hub.client.command_bot import serve
 from hub.client.command_publish import NoAnswer, parse_data, publish_lines, publish_one, sentence
 from hub.client.command_tail import Wanted, tail
+from hub.client.errors import JournalError
 from hub.client.hub import Hub
 from hub.client.lines import read_lines
 from hub.client.status import State, Status
@@ -44,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except HubError as error:
         complaint(sentence(error))
-    except (NoAnswer, UsageError, ValueError) as error:
+    except (JournalError, NoAnswer, UsageError, ValueError) as error:
         complaint(str(error))
         return 2 if isinstance(error, UsageError) else 1
     return 1
@@ -58,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--key-file", type=Path, help="a file that holds the key (HUB_KEY_FILE)")
     group.add_argument("--merchant", metavar="ID", help="one merchant, for an admin's key")
 
-    parser = argparse.ArgumentParser(prog="hub", description="Follow and publish a hub's events.")
+    parser = argparse.ArgumentParser(
+        prog="hub", description="Follow and publish a hub's events, and take its messages."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     follow = commands.add_parser(
@@ -89,6 +95,30 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for an answer"
     )
     publish.add_argument("--json", action="store_true", help="NDJSON, on a terminal too")
+
+    bot = commands.add_parser(
+        "bot",
+        parents=[connection],
+        help="take messages and print them",
+        description="Be a bot without WhatsApp: take the messages that are to be sent, print them, "
+        "and say that they were sent. The key is a bot's.",
+    )
+    bot.add_argument(
+        "--journal", type=Path, metavar="FILE", help="where it writes down what it has sent"
+    )
+    bot.add_argument(
+        "--credit", type=int, default=10, metavar="N", help="messages at once (%(default)s)"
+    )
+    bot.add_argument(
+        "--format",
+        default="baileys",
+        metavar="F",
+        help="baileys, baileys_native, whatsapp-web.js, cloud or text (%(default)s)",
+    )
+    bot.add_argument(
+        "--delay", type=float, default=0.0, metavar="S", help="seconds that one message takes"
+    )
+    bot.add_argument("--json", action="store_true", help="NDJSON, on a terminal too")
     return parser
 
 
@@ -106,6 +136,10 @@ async def _run(options: argparse.Namespace) -> int:
         )
         async with Hub(url, key, merchant_id=options.merchant) as hub:
             return await tail(hub, wanted, output)
+    if options.command == "bot":
+        tasks = WantedTasks(options.credit, options.format, options.journal, options.delay)
+        async with Hub(url, key, merchant_id=options.merchant) as hub:
+            return await serve(hub, tasks, output)
     trouble = _Trouble()
     event = None if options.type == "-" else _event(options)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.client.hub import Hub
-from hub.client.status import State, Status
+from hub.client.narrator import Narrator
 from hub.client.terminal import Output, event_json, event_line, notice
 from hub.protocol.frames import Gap
 
@@ -34,7 +34,7 @@ async def tail(hub: Hub, wanted: Wanted, output: Output) -> int:
         epoch=wanted.epoch,
         last=wanted.last,
         on_gap=_gap,
-        on_state=_Narrator(),
+        on_state=Narrator(),
     )
     task = asyncio.current_task()
     assert task is not None
@@ -52,21 +52,6 @@ async def tail(hub: Hub, wanted: Wanted, output: Output) -> int:
             raise
         task.uncancel()
     return 0
-
-
-class _Narrator:
-    """Tells of connections that are lost and found; says nothing while all is well."""
-
-    def __init__(self) -> None:
-        self._away = False
-
-    def __call__(self, status: Status) -> None:
-        if status.state is State.WAITING:
-            self._away = True
-            notice(f"{status.reason}; trying again in {status.delay:.1f} s")
-        elif status.state is State.LIVE and self._away:
-            self._away = False
-            notice("connected again")
 
 
 def _gap(gap: Gap) -> None:

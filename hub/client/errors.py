@@ -6,7 +6,15 @@ HubError                       every refusal (hub.protocol.errors)
     └── ClosedForbidden        … for what the key may do; also a `Forbidden`
 Lost                           a connection ended that may be opened again; seen by users only
                                with `reconnect=False`
+NotSent                        raised by a bot's own code: its gateway certainly sent nothing
+TaskOver                       the hub wants a task no more; nothing is to be sent for it
+JournalError                   a bot's journal cannot be kept
+├── JournalInUse               … because another bot has it
+├── JournalDamaged             … because it cannot be read, or is something else
+└── JournalMismatch            … because it is another merchant's
 """
+
+from typing import TypeVar
 
 from hub.protocol.codes import Advice, CloseCode, ErrorCode, advice
 from hub.protocol.errors import Forbidden, HubError, Unauthenticated
@@ -57,6 +65,49 @@ class Lost(ConnectionError):
         self.close_code = close_code
         self.reason = reason
         self.wait = wait
+
+
+class NotSent(Exception):
+    """The gateway certainly did not send the message; raised inside `sending` and `resolve`.
+
+    Attributes:
+        retry: whether another attempt may succeed.
+    """
+
+    def __init__(self, reason: str, *, retry: bool = True) -> None:
+        super().__init__(reason)
+        self.retry = retry
+
+
+class TaskOver(Exception):
+    """The hub has cancelled a task, or given it to somebody else, or its time is up."""
+
+
+class JournalError(Exception):
+    """A bot's journal cannot be kept: without it nothing may be sent."""
+
+
+class JournalInUse(JournalError):
+    """Another process, or another bot of this one, has the journal."""
+
+
+class JournalDamaged(JournalError):
+    """The file is no journal, or a line of it cannot be read."""
+
+
+class JournalMismatch(JournalError):
+    """The journal is about another merchant's messages."""
+
+
+E = TypeVar("E", bound=Exception)
+
+
+def most_telling(group: BaseExceptionGroup[E]) -> E:
+    """The leaf that matters: a refusal counts more than the loss that it may have caused."""
+    leaves: list[E] = []
+    for error in group.exceptions:
+        leaves.extend([most_telling(error)] if isinstance(error, BaseExceptionGroup) else [error])
+    return next((error for error in leaves if not isinstance(error, Lost)), leaves[0])
 
 
 _BY_CLOSE_CODE: dict[int, type[Closed]] = {

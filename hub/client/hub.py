@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from hub.client.address import socket_url
 from hub.client.backoff import Backoff
+from hub.client.bot import Bot
+from hub.client.calls import Resolve
 from hub.client.connection import Connection
 from hub.client.events import EventStream, OnGap, Request
 from hub.client.outbox import Ack, Outbox
@@ -27,7 +31,8 @@ class Hub:
             async for event in hub.events(types=["order_*"]):
                 …
 
-    Publishing has one connection, opened with the first event; every `events()` has its own.
+    Publishing has one connection, opened with the first event; every `events()` and every `bot()`
+    has its own.
     Leaving the block waits for the answers to what was published, then closes all of them.
 
     Args:
@@ -217,6 +222,56 @@ class Hub:
         )
         self._streams.add(stream)
         return stream
+
+    def bot(
+        self,
+        queues: Sequence[str] = ("message_sending",),
+        *,
+        credit: int = 10,
+        format: str = "baileys",
+        journal: str | PathLike[str] | None = None,
+        resolve: Resolve | None = None,
+        not_sent: Sequence[type[Exception]] = (),
+        closing: float = 10.0,
+        on_state: OnState = ignore,
+    ) -> Bot:
+        """Take tasks from the hub: the messages that are to be sent.
+
+            async with hub.bot(credit=10, journal="bot.journal") as bot:
+                async for task in bot:
+                    await task.send(gateway.send, task.to, task.message)
+
+        Args:
+            queues: what to take.
+            credit: how many tasks at once, 1 to 1,000.
+            format: the form of the messages: `baileys`, `baileys_native`, `whatsapp-web.js`,
+                `cloud` or `text`.
+            journal: a file of this bot's own, where it writes down what it sends; without one
+                nothing outlives the process, and a death between the gateway's answer and the
+                hub's sends a message twice.
+            resolve: asks the gateway whether a message was sent, after a call that ended without
+                an answer; see `Resolve`.
+            not_sent: exceptions of the gateway which prove that it sent nothing. After any other
+                the message is uncertain, and not sent again by itself.
+            closing: seconds that leaving may take for calls to end and answers to be settled.
+            on_state: told every change of its connection.
+
+        Raises:
+            ValueError: `credit` is out of its range.
+        """
+        return Bot(
+            self._dial_plain,
+            self._entered(),
+            queues=queues,
+            credit=credit,
+            format=format,
+            journal=None if journal is None else Path(journal),
+            resolve=resolve,
+            not_sent=tuple(not_sent),
+            closing=closing,
+            backoff=self._backoff,
+            on_state=on_state,
+        )
 
     def _entered(self) -> asyncio.TaskGroup:
         if self._tasks is None or self._left:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from hub.client.backoff import Backoff, within
 from hub.client.connection import Connection
-from hub.client.errors import Lost
+from hub.client.errors import Lost, most_telling
 from hub.client.outbox import Ack, Entry, Outbox
 from hub.client.status import OnState, State, Status
 from hub.client.wire import UNSUBSCRIBE, Outgoing, Refused, oversize, refusal
@@ -150,7 +150,7 @@ class Publisher:
                 tasks.create_task(self._watch_answers(connection))
                 tasks.create_task(self._read(connection))
         except* (Lost, HubError) as group:
-            error = _first(group)
+            error = most_telling(group)
         finally:
             await connection.close()
         if not isinstance(error, Lost):
@@ -230,11 +230,3 @@ class Publisher:
             except TimeoutError:
                 if not idle:
                     connection.cut(f"nothing was answered for {ANSWER_SECONDS:g} s")
-
-
-def _first(group: BaseExceptionGroup[Lost | HubError]) -> Lost | HubError:
-    """The leaf that matters: a refusal counts more than the loss that it may have caused."""
-    leaves: list[Lost | HubError] = []
-    for error in group.exceptions:
-        leaves.extend([_first(error)] if isinstance(error, BaseExceptionGroup) else [error])
-    return next((e for e in leaves if isinstance(e, HubError)), leaves[0])

@@ -142,6 +142,18 @@ def event_line(event: Event, colour: bool, width: int | None = None) -> str:
     return "  ".join(f"{paint}{text}{_RESET}" if paint else text for text, paint in parts)
 
 
+def message_line(to: str, text: str, colour: bool, width: int | None = None) -> str:
+    """A message that is being sent on one line: the time, to whom, the beginning of its text."""
+    width = width or shutil.get_terminal_size((120, 24)).columns
+    clock = f"{datetime.now():%H:%M:%S}"
+    phone, shown = printable(to), printable(text.replace("\n", " ⏎ "))
+    room = max(20, width - len(clock) - len(phone) - 4)
+    shown = shown if len(shown) <= room else shown[: room - 1] + "…"
+    if not colour:
+        return f"{clock}  {phone}  {shown}"
+    return f"{_DIM}{clock}{_RESET}  {_BOLD}{phone}{_RESET}  {shown}"
+
+
 def printable(text: str) -> str:
     """`text` with everything escaped that could move a terminal's cursor or reorder its line."""
     return _UNPRINTABLE.sub(_shown, text)

@@ -22,6 +22,7 @@ from hub.protocol.errors import (
     InvalidEvent,
     InvalidParams,
     NotFound,
+    StaleAttempt,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -39,7 +40,9 @@ from hub.protocol.frames import (
     Publish,
     ServerPing,
     ServerPong,
+    Settled,
     Subscribed,
+    Task,
 )
 
 PONG = b'{"type":"pong"}'
@@ -58,7 +61,19 @@ class Refused(Struct, tag_field="type", tag="error"):
     errors: tuple[FieldError, ...] = ()
 
 
-Control = Connected | Subscribed | Gap | Live | Ack | Refused | ServerPing | ServerPong | Bye
+Control = (
+    Connected
+    | Subscribed
+    | Gap
+    | Live
+    | Ack
+    | Refused
+    | Task
+    | Settled
+    | ServerPing
+    | ServerPong
+    | Bye
+)
 Frame = Event | Control
 
 
@@ -67,7 +82,10 @@ class _Kind(Struct):
 
 
 _KNOWN = frozenset(
-    {"connected", "subscribed", "gap", "live", "ack", "error", "ping", "pong", "bye"}
+    {
+        *("connected", "subscribed", "gap", "live", "ack", "error", "task", "settled"),
+        *("ping", "pong", "bye"),
+    }
 )
 _kind = msgspec.json.Decoder(_Kind)
 _event = msgspec.json.Decoder(Event)
@@ -114,6 +132,7 @@ _KINDS: dict[str, type[HubError]] = {
         Forbidden,
         NotFound,
         Conflict,
+        StaleAttempt,
         TooLarge,
         UnknownType,
         InvalidEvent,

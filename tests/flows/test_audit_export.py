@@ -19,7 +19,8 @@ from tests.support.rest import call, merchant_of
 
 # Its ten thousand rows are put into the file; what an export reads on Postgres is tested in
 # tests/gateway/test_audit.py.
-pytestmark = pytest.mark.sqlite_only
+# The hub's memory is measured.
+pytestmark = [pytest.mark.sqlite_only, pytest.mark.fresh]
 
 ROWS = 10_000
 NOW = "2026-11-22T10:00:00.000Z"

@@ -80,6 +80,7 @@ async def _publish_many(socket: Socket, count: int) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.fresh  # its memory is measured
 @pytest.mark.sqlite_only  # three hubs, one after the other, each on an empty database
 async def test_a_stopped_stream_costs_no_more_than_a_stopped_socket(tmp_path: Path) -> None:
     """50 readers of each kind that take nothing of 100,000 events, one kind after the other."""

@@ -117,6 +117,7 @@ async def test_pictures_in_a_folder_of_their_own_survive_a_restart(tmp_path: Pat
         assert (await call(hub, "GET", media["url"])).body == picture
 
 
+@pytest.mark.fresh  # its memory is measured
 @pytest.mark.sqlite_only
 async def test_who_does_not_read_a_picture_costs_little(tmp_path: Path) -> None:
     async with HubProcess(tmp_path) as hub:

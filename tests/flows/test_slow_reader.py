@@ -93,6 +93,7 @@ async def readers(
 
 
 @pytest.mark.slow
+@pytest.mark.fresh  # its memory is measured
 @pytest.mark.sqlite_only  # the ring and the sockets at play here know no database
 async def test_twenty_seconds_of_not_reading(tmp_path: Path) -> None:
     current = Latencies()

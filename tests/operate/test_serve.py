@@ -18,6 +18,9 @@ from tests.support.hub_process import HubFailedError, HubProcess
 from tests.support.rest import call, new_key
 from tests.support.ws import connect
 
+# Here hubs start as people start them.
+pytestmark = pytest.mark.fresh
+
 LINK = re.compile(r"(\S+)/#ticket=(\S+)")
 
 

@@ -10,12 +10,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import BinaryIO, ClassVar, Self
 from urllib.parse import urlsplit
 
 import msgspec
 
 from tests.support import tracing
+from tests.support.forking import ForkedProcess, fork_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -62,7 +63,7 @@ class _Lock(msgspec.Struct):
 
 
 class HubProcess:
-    """`python run.py serve` under test; an async context manager that always ends its process.
+    """`run.py serve` under test; an async context manager that always ends its process.
 
     Args:
         directory: where the data directory (`data`) and the logs go; it must exist.
@@ -74,13 +75,17 @@ class HubProcess:
 
     Attributes:
         usual: settings of the hubs made from here on that do not say otherwise.
+        forked: whether the hubs started from here on are forked from a process that has imported
+            what they need, see `tests.support.forking`. That saves them most of their start.
         watched: whether the hubs started from here on have their statements on SQLite watched, see
             `tests.support.tracing`. It costs them a little time.
         stdout: what it prints for people, the sign-in link among it.
         stderr: its log, appended to across restarts. At the end of the tests no log may contain a
             secret: see `LEAKS`.
+        statements: what was found by watching it; there is such a file only if it is watched.
     """
 
+    forked: ClassVar[bool] = False
     watched: ClassVar[bool] = False
     usual: ClassVar[Mapping[str, str]] = {}
 
@@ -94,11 +99,11 @@ class HubProcess:
         self.data_dir = directory / "data"
         self.stdout = directory / "hub.out"
         self.stderr = directory / "hub.err"
+        self.statements = directory / "hub.statements"
         self._directory = directory
-        self._statements = directory / "hub.statements"
         self._settings = dict(self.usual) | dict(settings or {})
         self._start_timeout = start_timeout
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | ForkedProcess | None = None
         self._url: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -180,21 +185,9 @@ class HubProcess:
             HubFailedError: it ended, or did not listen in time.
         """
         assert not self.running, "the hub is running already"
-        command = [str(REPOSITORY / "run.py"), "serve"]
-        if self.watched:
-            command = tracing.command(self._statements, "serve")
-        if sys.platform == "linux":
-            command = ["-S", "-c", _TIED_TO_PARENT, str(os.getpid()), *command]
         LOGS.add(self.stderr)
         with self.stdout.open("ab") as stdout, self.stderr.open("ab") as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable, *command],
-                cwd=self._directory,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-            )
+            self._process = self._spawn(self._environment(), stdout, stderr)
         try:
             self._url = await self._listening()
         except BaseException:
@@ -234,6 +227,28 @@ class HubProcess:
         except HubFailedError:
             self._end()
             raise
+
+    def _spawn(
+        self, environment: Mapping[str, str], stdout: BinaryIO, stderr: BinaryIO
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        if self.forked and (server := fork_server(environment)):
+            statements = self.statements if self.watched else None
+            return server.start(
+                ["serve"], self._directory, environment, (stdout, stderr), statements
+            )
+        command = [str(REPOSITORY / "run.py"), "serve"]
+        if self.watched:
+            command = tracing.command(self.statements, "serve")
+        if sys.platform == "linux":
+            command = ["-S", "-c", _TIED_TO_PARENT, str(os.getpid()), *command]
+        return subprocess.Popen(
+            [sys.executable, *command],
+            cwd=self._directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
 
     def _environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
@@ -283,7 +298,7 @@ class HubProcess:
     def _look_back(self) -> None:
         # At once: its directory may be gone when the tests end.
         search_for_secrets(self.stderr)
-        tracing.collect(self._statements)
+        tracing.collect(self.statements)
 
     def _failed(self, what: str) -> HubFailedError:
         tail = self.log.read_text(errors="replace")[-4000:]

@@ -3,7 +3,8 @@
 A statement that touches a tenant's table belongs to a transaction whose scope names every merchant,
 or it has the id of the scope's one merchant in it. Postgres holds this by itself; on SQLite it is
 the code that does, so it is watched wherever tests run it: in their own process, and in a hub that
-`HubProcess` starts (which calls `main` here instead of `run.py`).
+`HubProcess` starts (which calls `main` here instead of `run.py`, or is forked from a process that
+has imported this).
 """
 
 import os
@@ -11,6 +12,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import aiosqlite
@@ -43,6 +45,7 @@ _transactions: dict[int, SqliteTransaction] = {}
 _paused = False
 
 
+@cache
 def tenant_tables() -> frozenset[str]:
     """The names of all tables that the migrations leave behind, without the infrastructure."""
     with closing(sqlite3.connect(":memory:")) as database:
@@ -99,13 +102,16 @@ def main(arguments: list[str]) -> int:
     """
     import run
 
-    write_to(Path(arguments[0]))
-    install()
+    watch(Path(arguments[0]))
     return run.main(arguments[1:])
 
 
-def write_to(file: Path) -> None:
-    """Write what is found into a file instead, for `collect` in another process."""
+def watch(file: Path) -> None:
+    """Watch every connection from here on, for another process to `collect` what is found.
+
+    Args:
+        file: takes what is found; there is one as soon as this process is watched.
+    """
     global _report
 
     def append(statement: str, where: str) -> None:
@@ -116,6 +122,8 @@ def write_to(file: Path) -> None:
                 lines.write(f"{statement}\t{where}\n")
 
     _report = append
+    install()
+    file.touch()
 
 
 def _look(key: int, names: re.Pattern[str], statement: str) -> None:

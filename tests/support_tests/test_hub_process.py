@@ -13,6 +13,14 @@ from tests.support.hub_process import REPOSITORY, HubFailedError, HubProcess
 from tests.support.ws import connect
 
 
+@pytest.fixture(params=["forked", "fresh"], autouse=True)
+def forked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Each way to start a hub, for every test here."""
+    chosen: bool = request.param == "forked"
+    monkeypatch.setattr(HubProcess, "forked", chosen)
+    return chosen
+
+
 async def test_it_listens_has_keys_and_stops_with_zero(hub: HubProcess) -> None:
     async with connect(hub, hub.bot_key) as ws:
         assert (await ws.next())["type"] == "connected"
@@ -42,10 +50,11 @@ async def test_a_hub_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child to its parent")
-def test_it_dies_with_the_tests(tmp_path: Path) -> None:
+def test_it_dies_with_the_tests(tmp_path: Path, forked: bool) -> None:
     program = (
         "import asyncio, pathlib, sys, time\n"
         "from tests.support.hub_process import HubProcess\n"
+        f"HubProcess.forked = {forked}\n"
         "hub = HubProcess(pathlib.Path(sys.argv[1]))\n"
         "asyncio.run(hub.start())\n"
         "print(hub.pid, flush=True)\n"

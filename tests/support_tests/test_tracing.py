@@ -69,9 +69,22 @@ async def test_a_statement_without_its_merchant_is_found(
     assert all("test_a_statement_without_its_merchant" in where for where in found.values())
 
 
-async def test_a_hub_is_watched_too(hub: HubProcess) -> None:
-    assert "tests.support.tracing" in Path(f"/proc/{hub.pid}/cmdline").read_text()
-    assert await hub.terminate() == 0
+@pytest.mark.parametrize("forked", [False, True])
+async def test_a_hub_is_watched_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked: bool
+) -> None:
+    monkeypatch.setattr(HubProcess, "forked", forked)
+    async with HubProcess(tmp_path) as hub:
+        assert hub.statements.read_text() == ""
+        assert await hub.terminate() == 0
+
+
+async def test_a_hub_that_is_measured_is_not_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HubProcess, "watched", False)
+    async with HubProcess(tmp_path) as hub:
+        assert not hub.statements.exists()
 
 
 def test_what_a_child_finds_is_collected(tmp_path: Path, found: dict[str, str]) -> None:
@@ -85,8 +98,7 @@ def test_what_a_child_finds_is_collected(tmp_path: Path, found: dict[str, str]) 
         "    async with Store('sqlite', f'sqlite:///{sys.argv[1]}/hub.db').open() as database:\n"
         "        for _ in range(2):\n"
         "            await database.read(lambda tx: tx.fetch('SELECT 1 FROM jobs'), Scope('m'))\n"
-        "tracing.write_to(Path(sys.argv[1]) / 'found')\n"
-        "tracing.install()\n"
+        "tracing.watch(Path(sys.argv[1]) / 'found')\n"
         "asyncio.run(work())\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=REPOSITORY, check=True)
