@@ -1,6 +1,5 @@
 """`/api/media`: rows, signed addresses, ranges, and deletion."""
 
-import re
 import time
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from uuid import uuid4

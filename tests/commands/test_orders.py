@@ -31,7 +31,8 @@ async def test_an_order_is_taken_at_the_prices_of_the_moment(shop: Shop) -> None
     assert order == {
         "id": order["id"], "merchant_id": shop.hub.merchant_id, "customer_phone": PHONE,
         "customer_id": "c-7", "items": items, "total": 1999, "currency": "USD",
-        "status": "pending", "payment_status": "unpaid", "notes": "ring\ntwice", "version": 1,
+        "status": "pending", "payment_status": "unpaid", "notes": "ring\ntwice",
+        "stock_taken": True, "version": 1,
         "created_at": order["created_at"], "updated_at": order["created_at"],
     }  # fmt: skip
     assert (await shop.done("GET", f"/orders/{order['id']}", who="viewer"))["order"] == order

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
-from .check import FORMATS, Type, check_head, check_opened, orientation, refusing
+from .check import FORMATS, QUARTER_TURNS, Type, check_head, check_opened, orientation, refusing
 
 SIDES = {"original": 1200, "medium": 600, "thumbnail": 200}
 """The longest side of each size, in pixels; a picture is never enlarged."""
@@ -56,13 +56,15 @@ def shrink(path: str) -> tuple[dict[str, Any], list[bytes]]:
 
 def _shrunk(path: str) -> tuple[dict[str, Any], list[bytes]]:
     with Image.open(path, formats=FORMATS) as image:
-        type_: Type = check_opened(image)
-        largest = fitted(image.size, SIDES["original"])
+        type_, size = check_opened(image), image.size
+        largest = fitted(size, SIDES["original"])
         image.draft(None, largest)  # a JPEG alone knows how
         image.load()
         turn, profile = orientation(image), image.info.get("icc_profile")
         pixels = _reduced(image, largest, _working_mode(image, profile))
     pixels = _upright(_opaque(_in_srgb(pixels, profile)), turn)
+    if turn in QUARTER_TURNS:
+        size = size[1], size[0]
     seen_through = pixels.mode == "RGBA"
     made: list[tuple[str, Type, Image.Image, bytes]] = []
 
@@ -71,16 +73,16 @@ def _shrunk(path: str) -> tuple[dict[str, Any], list[bytes]]:
 
     add("original", type_, pixels)
     if len(made[0][3]) > LARGEST:
-        pixels = pixels.resize(fitted(pixels.size, _SMALLER_SIDE), _BICUBIC)
+        pixels = pixels.resize(fitted(size, _SMALLER_SIDE), _BICUBIC)
         made.clear()
         add("original", type_, pixels)
     small = pixels
     for variant in ("medium", "thumbnail"):
-        small = _resized(small, fitted(pixels.size, SIDES[variant]))
+        small = _resized(small, fitted(size, SIDES[variant]))
         add(variant, "image/png" if seen_through else "image/jpeg", small)
     if type_ == "image/webp":
         add("jpeg", "image/jpeg", _on_white(pixels))
-    tiny = _resized(small, fitted(pixels.size, PLACEHOLDER_SIDE))
+    tiny = _resized(small, fitted(size, PLACEHOLDER_SIDE))
     placeholder = base64.b64encode(_file(tiny, "image/webp")).decode()
     answer = {
         "placeholder": f"data:image/webp;base64,{placeholder}",
