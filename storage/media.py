@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from .database import Transaction
+from .database import Transaction, Value
 from .merchant_records import MediaFile, MediaStatus, TemplateMedia
 from .scope import scoped
 from .table import Table, of_one
@@ -94,14 +94,21 @@ async def page(
     )  # fmt: skip
 
 
-async def expired(tx: Transaction, now: str, limit: int) -> list[MediaFile]:
-    """Up to `limit` files that may be removed since a moment, the longest first."""
-    where, params = scoped(tx)
-    return await _MEDIA.select(
-        tx,
-        f"{where} AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at, id LIMIT ?",
-        (*params, now, limit),
-    )
+async def expired(
+    tx: Transaction, now: str, limit: int, after: MediaFile | None = None
+) -> list[MediaFile]:
+    """Up to `limit` files that may be removed since a moment, the longest first.
+
+    Args:
+        after: the last file of the page before.
+    """
+    where, bound = scoped(tx)
+    where += " AND expires_at IS NOT NULL AND expires_at <= ?"
+    params: list[Value] = [*bound, now]
+    if after is not None:
+        where += " AND (expires_at, id) > (?, ?)"
+        params += (after.expires_at, after.id)
+    return await _MEDIA.select(tx, f"{where} ORDER BY expires_at, id LIMIT ?", (*params, limit))
 
 
 async def uses(tx: Transaction, files: Sequence[MediaFile]) -> dict[str, int]:

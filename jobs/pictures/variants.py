@@ -44,14 +44,14 @@ def upload_of(file: MediaFile) -> Blob:
 
 
 def served(file: MediaFile) -> Blob:
-    """The file that is served as the original."""
-    return Blob(file.merchant_id, file.file_name)
+    """The file that is served as the original: the upload, until its sizes are made."""
+    made = variants_of(file).get("original")
+    return upload_of(file) if made is None else Blob(file.merchant_id, made.file)
 
 
 def blobs_of(file: MediaFile) -> list[Blob]:
     """Every file that a row may have by now."""
-    names = {upload_of(file).name, file.file_name}
-    names |= {variant.file for variant in variants_of(file).values()}
+    names = {upload_of(file).name, *(variant.file for variant in variants_of(file).values())}
     if file.status in ("uploading", "processing"):
         # Its sizes may have been made by a worker that died before it could say so.
         names |= {name_of(file, variant, type_) for variant in VARIANTS for type_ in ENDINGS}
@@ -73,4 +73,7 @@ def is_wanted(file: MediaFile | None, name: str) -> bool:
         return False
     if file.status in ("uploading", "processing"):
         return True  # its worker may be putting it there
-    return name == file.file_name or any(name == v.file for v in variants_of(file).values())
+    made = variants_of(file)
+    if "original" not in made:
+        return name == upload_of(file).name
+    return any(name == variant.file for variant in made.values())

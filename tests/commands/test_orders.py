@@ -39,7 +39,8 @@ async def test_an_order_is_taken_at_the_prices_of_the_moment(shop: Shop) -> None
     assert [await shop.stock(product) for product in (tea, cup)] == [6, 0]
     events = await shop.events(end)
     assert events[-1]["offset"] == answer.json()["offset"]
-    created = events.pop()
+    queued, created = events.pop(), events.pop()
+    assert (queued["type"], queued["subject"]) == ("job_queued", f"job/order-{order['id']}")
     assert (created["type"], created["subject"]) == ("order_created", f"order/{order['id']}")
     assert created["source"] == "bot:bot"
     assert created["data"] == {
