@@ -1,5 +1,5 @@
-"""Removes what the hub keeps for a time: first answers to calls that may come again, pictures that
-have expired, and files that nobody looks for."""
+"""Removes what the hub keeps for a time: first answers to calls that may come again, jobs that have
+ended, pictures that have expired, and files that nobody looks for."""
 
 import asyncio
 import time
@@ -14,7 +14,8 @@ from hub.stream.log import EventLog
 from hub.stream.retention import keep_removing
 from hub.stream.waiting import WriteScope
 from jobs.pictures.variants import blobs_of
-from storage import idempotency, media
+from jobs.queues import KEPT_DAYS, NAMES
+from storage import idempotency, jobs, media
 from storage.errors import NotFound, Stale, StorageError
 from storage.merchant_records import MediaFile
 from storage.scope import HUB, Scope
@@ -23,13 +24,14 @@ log = structlog.get_logger("hub.housekeeping")
 
 SWEEP_SECONDS = 3600.0
 _PICTURES = 100
+_DAY_MS = 86_400_000
 
 
 async def forget_answers(event_log: EventLog) -> None:
     """Remove the answers whose time is over, now and every minute, until cancelled."""
 
     async def remove(limit: int) -> int:
-        now = format_ms(time.time_ns() // 1_000_000)
+        now = format_ms(_now_ms())
 
         async def work(scope: WriteScope) -> int:
             return await idempotency.expire(scope.tx, now, limit)
@@ -37,6 +39,27 @@ async def forget_answers(event_log: EventLog) -> None:
         return (await event_log.commit(work, HUB)).result
 
     await keep_removing(remove, "old answers wait to be removed")
+
+
+async def forget_jobs(event_log: EventLog) -> None:
+    """Remove the jobs that have ended long ago, now and every minute, until cancelled."""
+
+    async def remove(limit: int) -> int:
+        now_ms = _now_ms()
+
+        async def work(scope: WriteScope) -> int:
+            removed = 0
+            for state, days in KEPT_DAYS.items():
+                before = format_ms(now_ms - days * _DAY_MS)
+                for queue in NAMES:
+                    if removed < limit:
+                        rest = limit - removed
+                        removed += await jobs.expire(scope.tx, queue, state, before, rest)
+            return removed
+
+        return (await event_log.commit(work, HUB)).result
+
+    await keep_removing(remove, "old jobs wait to be removed")
 
 
 async def sweep_pictures(event_log: EventLog, folder: MediaFolder) -> None:
@@ -59,7 +82,7 @@ async def remove_expired(event_log: EventLog, folder: MediaFolder) -> int:
         Unavailable: the disk or the log fails.
         storage.errors.StorageError: the database does not answer.
     """
-    now, removed = format_ms(time.time_ns() // 1_000_000), 0
+    now, removed = format_ms(_now_ms()), 0
     last: MediaFile | None = None
     while True:
         after = last
@@ -96,3 +119,7 @@ async def _remove(event_log: EventLog, folder: MediaFolder, file: MediaFile) -> 
         return (await event_log.commit(work, Scope(file.merchant_id))).result
     finally:
         await folder.tidy(marks)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

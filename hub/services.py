@@ -16,7 +16,7 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
-from hub.housekeeping import forget_answers, sweep_pictures
+from hub.housekeeping import forget_answers, forget_jobs, sweep_pictures
 from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
@@ -32,6 +32,7 @@ from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
 from hub.tasks.dispatcher import Dispatcher
 from hub.tasks.files import Pictures
+from hub.workload import Workload
 from jobs.broker import Broker
 from jobs.context import Context
 from jobs.control import Queues
@@ -64,6 +65,7 @@ class Services(msgspec.Struct, frozen=True):
         queues: what hears of jobs, and has them done.
         dispatcher: what hands tasks to bots.
         broker: carries the ids of jobs; who opens the services has opened it.
+        workload: how much there is to do.
     """
 
     settings: Settings
@@ -85,6 +87,7 @@ class Services(msgspec.Struct, frozen=True):
     queues: Queues
     dispatcher: Dispatcher
     broker: Broker
+    workload: Workload
 
 
 @asynccontextmanager
@@ -143,6 +146,7 @@ async def open_services(
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
         endless.append(tasks.create_task(sweep_pictures(event_log, media)))
+        endless.append(tasks.create_task(forget_jobs(event_log)))
         queues = Queues(
             Context(
                 log=event_log, worker=uuid7(), media_root=settings.media_folder, hub_id=instance,
@@ -161,6 +165,7 @@ async def open_services(
             dispatcher.told(jobs)
 
         event_log.queued = told
+        broker.came_up = queues.look_again
         if broker.url is not None:
             endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
@@ -172,11 +177,13 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, dispatcher, broker,
+                queues, dispatcher, broker, Workload(database),
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
         finally:
+            with contextlib.suppress(asyncio.CancelledError):
+                await queues.stop()
             peers.end()
             for task in endless:
                 task.cancel()
