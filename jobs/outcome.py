@@ -25,10 +25,13 @@ class Done(Struct, frozen=True):
         result: any JSON, kept with the job.
         write: changes what the task changes, behind the fence and in the same transaction; what it
             returns is the result, unless that is None.
+        afterwards: called behind the commit, and also where there was none because the job was not
+            ours any more: for what no transaction holds, such as files.
     """
 
     result: Any = None
     write: Callable[[WriteScope], Awaitable[Any]] | None = None
+    afterwards: Callable[[], Awaitable[None]] | None = None
 
 
 class Failed(Struct, frozen=True):
