@@ -26,6 +26,7 @@ from hub.probes import LoopLag, Probes
 from hub.protocol.ids import uuid7
 from hub.quotas import Quotas, quotas
 from hub.settings import Settings
+from hub.stream.entry import Entry
 from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
@@ -33,6 +34,7 @@ from hub.stream.retention import keep_retention
 from jobs.broker import Broker
 from jobs.context import Context
 from jobs.control import Queues
+from jobs.webhook_delivery.feeder import Feeder
 from storage.database import Database
 
 
@@ -59,6 +61,7 @@ class Services(msgspec.Struct, frozen=True):
         merchants: the ids of all merchants, kept by the command that makes one.
         media: the files of uploaded pictures; who serves them opens it first.
         queues: what hears of jobs, and has them done.
+        feeder: writes the deliveries of webhooks; to be told when one is changed.
         broker: carries the ids of jobs; who opens the services has opened it.
     """
 
@@ -79,6 +82,7 @@ class Services(msgspec.Struct, frozen=True):
     started: Started
     media: MediaFolder
     queues: Queues
+    feeder: Feeder
     broker: Broker
 
 
@@ -110,7 +114,13 @@ async def open_services(
     to_thread.current_default_thread_limiter().total_tokens = _FILE_THREADS
     async with asyncio.TaskGroup() as tasks:
         fanout = FanOut(event_log.end)
-        event_log.listener = fanout.enqueue
+        feeder = Feeder(event_log, len(settings.webhook_schedule) + 1)
+
+        def listen(entries: list[Entry]) -> None:
+            fanout.enqueue(entries)
+            feeder.heard(entries)
+
+        event_log.listener = listen
         event_log.congested = lambda: fanout.congested
         fanout.relieved = event_log.wake
         fanout.writing = lambda: event_log.writing
@@ -140,11 +150,13 @@ async def open_services(
         queues = Queues(
             Context(
                 log=event_log, worker=uuid7(), media_root=settings.media_folder, hub_id=instance,
-                public_url=settings.public_url,
+                public_url=settings.public_url, webhook_allow=settings.webhook_allow,
+                webhook_schedule=settings.webhook_schedule,
             ),
             instance, settings.workers,
         )  # fmt: skip
         event_log.queued = queues.told
+        endless.append(tasks.create_task(feeder.run()))
         if broker.url is not None:
             endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
@@ -156,7 +168,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, broker,
+                queues, feeder, broker,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
