@@ -156,6 +156,7 @@ async def open_services(
             instance, settings.workers,
         )  # fmt: skip
         event_log.queued = queues.told
+        await feeder.begin()
         endless.append(tasks.create_task(feeder.run()))
         if broker.url is not None:
             endless.append(tasks.create_task(queues.run(broker.url)))

@@ -141,7 +141,7 @@ async def settle(tx: Transaction, delivery_id: str, attempt: int, made: Made, no
             f" updated_at = ?, version = version + 1 WHERE {where} AND delivery_id = ?"
             " AND attempt = (SELECT MAX(attempt) FROM webhook_logs"
             f" WHERE {where} AND delivery_id = ?) AND status = 'pending'",
-            (attempt, attempt, made.status, made.response_status, made.response_body, made.duration_ms,
-             made.error_message, now, *params, delivery_id, *params, delivery_id),
+            (attempt, attempt, made.status, made.response_status, made.response_body,
+             made.duration_ms, made.error_message, now, *params, delivery_id, *params, delivery_id),
         )
     )  # fmt: skip

@@ -17,6 +17,7 @@ from . import (
     sessions,
     template_versions,
     templates,
+    webhook_deliveries,
     webhooks,
 )
 from .command import Command
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Command] = {
             *sessions.COMMANDS,
             *template_versions.COMMANDS,
             *templates.COMMANDS,
+            *webhook_deliveries.COMMANDS,
             *webhooks.COMMANDS,
         ),
         key=lambda command: command.name,

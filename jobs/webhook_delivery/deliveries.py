@@ -11,6 +11,7 @@ from jobs.enqueue import NewJob, add_many
 from jobs.tasks import Deliver
 from storage import webhook_logs
 from storage.merchant_records import Job, Queue
+from storage.scope import Scope
 from storage.webhook_logs import Made, PendingAttempt
 
 QUEUE: Queue = "webhook_delivery"
@@ -99,9 +100,13 @@ def tell_of_failure(scope: WriteScope, job: Job, status: int | None) -> None:
 async def delivery_ends(scope: WriteScope, job: Job) -> None:
     """Bring the attempt to its end that was pending when a delivery was cancelled, or lost with
     its worker for the last time."""
+    args = msgspec.convert(job.args, Deliver)
     why = job.error if job.state == "dead" else "cancelled"
     made = Made(status="dead", error_message=why)
-    if await webhook_logs.settle(scope.tx, job.id, max(job.attempt, 1), made, job.updated_at):
-        args = msgspec.convert(job.args, Deliver)
-        if job.state == "dead" and args.event_type != TEST_TYPE:
-            tell_of_failure(scope, job, None)
+    # Who ends it may be bound to every merchant.
+    async with scope.tx.savepoint(Scope(job.merchant_id)):
+        settled = await webhook_logs.settle(
+            scope.tx, job.id, max(job.attempt, 1), made, job.updated_at
+        )
+    if settled and job.state == "dead" and args.event_type != TEST_TYPE:
+        tell_of_failure(scope, job, None)

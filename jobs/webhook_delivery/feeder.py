@@ -169,6 +169,14 @@ class Feeder:
 
     # ── the work ─────────────────────────────────────────────────────────────────────────────────
 
+    async def begin(self) -> None:
+        """Find the place in the log, or make it at its end: no event from here on is missed.
+
+        Raises:
+            StorageError, HubError: the database did not do it.
+        """
+        await self._find_place()
+
     async def run(self) -> None:
         """Write deliveries until cancelled."""
         while True:
