@@ -31,11 +31,14 @@ from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
+from hub.tasks.dispatcher import Dispatcher
+from hub.tasks.files import Pictures
 from jobs.broker import Broker
 from jobs.context import Context
 from jobs.control import Queues
 from jobs.webhook_delivery.feeder import Feeder
 from storage.database import Database
+from storage.merchant_records import Job
 
 
 class Started(NamedTuple):
@@ -62,6 +65,7 @@ class Services(msgspec.Struct, frozen=True):
         media: the files of uploaded pictures; who serves them opens it first.
         queues: what hears of jobs, and has them done.
         feeder: writes the deliveries of webhooks; to be told when one is changed.
+        dispatcher: what hands tasks to bots.
         broker: carries the ids of jobs; who opens the services has opened it.
     """
 
@@ -83,6 +87,7 @@ class Services(msgspec.Struct, frozen=True):
     media: MediaFolder
     queues: Queues
     feeder: Feeder
+    dispatcher: Dispatcher
     broker: Broker
 
 
@@ -155,7 +160,17 @@ async def open_services(
             ),
             instance, settings.workers,
         )  # fmt: skip
-        event_log.queued = queues.told
+        pictures = Pictures(media, settings.public_url, origins.local_url)
+        dispatcher = Dispatcher(event_log, instance, pictures, gateway.spawn)
+        dispatcher.draining = lambda: gateway.draining
+        gateway.tasks = dispatcher
+        endless.append(tasks.create_task(dispatcher.run()))
+
+        def told(jobs: list[Job]) -> None:
+            queues.told(jobs)
+            dispatcher.told(jobs)
+
+        event_log.queued = told
         await feeder.begin()
         endless.append(tasks.create_task(feeder.run()))
         if broker.url is not None:
@@ -169,7 +184,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, feeder, broker,
+                queues, feeder, dispatcher, broker,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
