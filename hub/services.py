@@ -16,7 +16,7 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
-from hub.housekeeping import forget_answers
+from hub.housekeeping import forget_answers, forget_jobs
 from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
@@ -152,6 +152,7 @@ async def open_services(
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
+        endless.append(tasks.create_task(forget_jobs(event_log)))
         queues = Queues(
             Context(
                 log=event_log, worker=uuid7(), media_root=settings.media_folder, hub_id=instance,
@@ -173,6 +174,7 @@ async def open_services(
         event_log.queued = told
         await feeder.begin()
         endless.append(tasks.create_task(feeder.run()))
+        broker.came_up = queues.look_again
         if broker.url is not None:
             endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
@@ -189,6 +191,8 @@ async def open_services(
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
         finally:
+            with contextlib.suppress(asyncio.CancelledError):
+                await queues.stop()
             peers.end()
             for task in endless:
                 task.cancel()

@@ -118,6 +118,34 @@ async def by_run_time(
     return await _JOBS.select(tx, f"{where} ORDER BY run_at, id LIMIT ?", (*params, limit))
 
 
+async def to_carry(
+    tx: Transaction, queue: Queue, limit: int, until: str, after: tuple[str, str] | None = None
+) -> list[tuple[str, str, int, str]]:
+    """Up to `limit` jobs that any worker of a queue may claim, the longest due first: merchant_id,
+    id, priority and run_at of each.
+
+    Args:
+        until: the last `run_at`.
+        after: run_at and id of the last one of the page before.
+    """
+    where, bound = scoped(tx)
+    where += (
+        f" AND queue = ? AND state = 'queued' AND awaits IS NULL AND run_at <= ? AND {UNPAUSED}"
+    )
+    params: list[Value] = [*bound, queue, until]
+    if after is not None:
+        where += " AND (run_at, id) > (?, ?)"
+        params += after
+    rows = await tx.fetch(
+        f"SELECT merchant_id, id, priority, run_at FROM jobs WHERE {where}"  # noqa: S608
+        " ORDER BY run_at, id LIMIT ?",
+        (*params, limit),
+    )
+    return [
+        (merchant_id, id_, int(priority), run_at) for merchant_id, id_, priority, run_at in rows
+    ]
+
+
 async def next_run_at(tx: Transaction, queue: Queue) -> str | None:
     """When the next job of a queue comes due that waits for its time."""
     where, params = scoped(tx)
@@ -260,6 +288,20 @@ async def held_by(tx: Transaction, worker: str) -> list[Job]:
 async def cancelling(tx: Transaction, worker: str) -> list[JobKey]:
     """The running jobs of a worker that are to end."""
     return [(j.merchant_id, j.id) for j in await held_by(tx, worker) if j.cancelling]
+
+
+async def expire(tx: Transaction, queue: Queue, state: JobState, before: str, limit: int) -> int:
+    """Remove up to `limit` jobs of a queue that have ended in a state before a moment; how many
+    they were. One whose parts are still there stays with them."""
+    where, bound = scoped(tx)
+    return await tx.execute(
+        f"DELETE FROM jobs WHERE {where} AND (merchant_id, id) IN (SELECT merchant_id, id"  # noqa: S608
+        " FROM jobs AS old WHERE queue = ? AND finished_at IS NOT NULL AND finished_at < ?"
+        " AND state = ? AND NOT EXISTS (SELECT 1 FROM jobs AS part"
+        " WHERE part.merchant_id = old.merchant_id AND part.parent_id = old.id"
+        " AND part.parent_id IS NOT NULL) ORDER BY finished_at LIMIT ?)",
+        (*bound, queue, before, state, limit),
+    )
 
 
 async def states_of_parts(tx: Transaction, parent_id: str) -> dict[JobState, int]:
