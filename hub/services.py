@@ -33,6 +33,7 @@ from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
 from hub.tasks.dispatcher import Dispatcher
 from hub.tasks.files import Pictures
+from hub.workload import Workload
 from jobs.broker import Broker
 from jobs.context import Context
 from jobs.control import Queues
@@ -67,6 +68,7 @@ class Services(msgspec.Struct, frozen=True):
         feeder: writes the deliveries of webhooks; to be told when one is changed.
         dispatcher: what hands tasks to bots.
         broker: carries the ids of jobs; who opens the services has opened it.
+        workload: how much there is to do.
     """
 
     settings: Settings
@@ -89,6 +91,7 @@ class Services(msgspec.Struct, frozen=True):
     feeder: Feeder
     dispatcher: Dispatcher
     broker: Broker
+    workload: Workload
 
 
 @asynccontextmanager
@@ -186,7 +189,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, feeder, dispatcher, broker,
+                queues, feeder, dispatcher, broker, Workload(database),
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

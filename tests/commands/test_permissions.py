@@ -15,7 +15,17 @@ from hub.commands.command import Command
 from hub.commands.table import COMMANDS
 from hub.settings import Settings
 from hub.tokens import Role
-from storage import deliveries, media, messages, orders, products, templates, webhook_logs, webhooks
+from storage import (
+    deliveries,
+    jobs,
+    media,
+    messages,
+    orders,
+    products,
+    templates,
+    webhook_logs,
+    webhooks,
+)
 from storage.database import Database, Transaction
 from storage.scope import HUB
 from tests.api.pictures import fresh
@@ -63,6 +73,7 @@ class World:
         task = samples.task(order.id, driver_id="d", **own)
         message = samples.message(phone=PHONE, **own)
         webhook = samples.webhook(**own)
+        job = samples.job(state="dead" if kind == "dead_job" else "queued", **own)
         file = samples.file(hash=product.id.replace("-", "") * 2, **own)
 
         async def work(tx: Transaction) -> str:
@@ -80,6 +91,8 @@ class World:
                 attempt = samples.attempt(webhook.id, delivery_id=webhook.id, **own)
                 await webhooks.insert(tx, webhook)
                 return (await webhook_logs.insert(tx, attempt)).delivery_id
+            if kind in ("job", "dead_job"):
+                return (await jobs.insert(tx, job)).id
             await orders.insert(tx, order)
             if kind == "task":
                 return (await deliveries.insert(tx, task)).id
@@ -206,6 +219,15 @@ TABLE: dict[str, Row] = {
     "delivery_tasks.set_status": Row("amb", of("task", status="accepted")),
     "delivery_tasks.update": Row("amb", of("task", notes="door code 7")),
     "health.show": Row("amvb", said()),
+    "jobs.cancel": Row("am", of("job")),
+    "jobs.cancel_all": Row("am", said(queue="media_processing")),
+    "jobs.discard": Row("am", of("dead_job")),
+    "jobs.discard_all": Row("am", said(queue="media_processing")),
+    "jobs.get": Row("amv", of("job")),
+    "jobs.list": Row("amv", said()),
+    "jobs.retry": Row("am", of("dead_job")),
+    "jobs.retry_all": Row("am", said(queue="media_processing")),
+    "jobs.status": Row("amvb", of("job")),
     "keys.create": Row("am", said(role="viewer", name="anna")),
     "keys.list": Row("am", said()),
     "keys.revoke": Row("am", of("key")),
@@ -236,6 +258,9 @@ TABLE: dict[str, Row] = {
     "products.search": Row("amvb", said(q="cake")),
     "products.set_media": Row("am", of("product", media_ids=[])),
     "products.update": Row("am", of("product", price=7)),
+    "queues.pause": Row("am", said(name="order_processing")),
+    "queues.resume": Row("am", said(name="order_processing")),
+    "queues.stats": Row("amv", said()),
     "sessions.disconnect": Row("am", of("session")),
     "sessions.list": Row("am", said()),
     "templates.activate": Row("am", of("template")),
