@@ -234,7 +234,9 @@ async def test_what_the_task_writes_is_written_with_its_end_or_not_at_all(
     factory: Factory,
 ) -> None:
     async def write(scope: WriteScope) -> dict[str, int]:
-        await scope.tx.execute("UPDATE merchants SET name = ? WHERE id = ?", ("new", MERCHANT))
+        await scope.tx.execute(
+            "UPDATE merchants SET name = ?, version = version + 1 WHERE id = ?", ("new", MERCHANT)
+        )
         if len(factory.begun) == 1:
             raise ValueError("in the middle")
         return {"from": 1}
