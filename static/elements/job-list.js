@@ -11,7 +11,7 @@ import { Keyed } from './keyed.js';
 import './progress-bar.js';
 import './status-pill.js';
 
-const HEAD = ['', 'Job', 'State', 'Progress', 'Attempts', 'Changed'];
+const HEAD = ['Job', 'State', 'Progress', 'Attempts', 'Changed'];
 
 export class JobList extends HTMLElement {
   /** @type {Set<string>} */
@@ -37,7 +37,11 @@ export class JobList extends HTMLElement {
       'div',
       { class: 'job-head' },
       h('span', { class: 'job-box' }, this.#all),
-      ...HEAD.slice(1).map((text) => h('span', { text, 'aria-hidden': 'true' })),
+      h(
+        'div',
+        { class: 'job-titles', 'aria-hidden': 'true' },
+        ...HEAD.map((text) => h('span', { text })),
+      ),
     );
     this.append(head, this.#rows);
   }

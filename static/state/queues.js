@@ -12,17 +12,18 @@ import { Poll } from './poll.js';
  * @property {number} active
  * @property {number} delayed scheduled, or to be tried again
  * @property {number} completed
- * @property {number} failed attempts, in the last hour
+ * @property {number} failed those delayed whose last attempt has failed
  * @property {number} dead
  * @property {number | null} oldest_seconds how long the longest waits
  * @property {number} per_minute that were finished
  * @property {number | null} p95_ms how long a job runs
  * @property {number} awaiting_bot
+ * @property {'one' | 'everybody' | null} paused_for
  * @property {number} workers
  *
  * @typedef {object} Stats
  * @property {Queue[]} queues
- * @property {{ state: string }} broker
+ * @property {{ state: string, reason: string }} broker
  */
 
 /** @type {Record<string, string>} */
@@ -40,12 +41,15 @@ export function queueTitle(name) {
 
 /**
  * @param {Pick<import('../client/hub.js').Hub, 'call'>} hub
- * @param {import('../client/clock.js').Clock} [clock]
+ * @param {() => string | null} merchantId whose work an admin has chosen; null for everybody's
  * @returns {Poll<Stats>}
  */
-export function queuePoll(hub, clock) {
-  const options = clock ? { clock } : {};
-  return new Poll({ read: () => hub.call('queues.stats'), ...options });
+export function queuePoll(hub, merchantId) {
+  function read() {
+    const id = merchantId();
+    return hub.call('queues.stats', id === null ? {} : { merchant_id: id });
+  }
+  return new Poll({ read });
 }
 
 /**

@@ -39,7 +39,7 @@ export function jobsView(context) {
   const admin = session.store.value.session.role === 'admin';
   const changeable = may('jobs.cancel');
   const jobs = new Collection(hub, { plural: 'jobs', compare: newestFirst });
-  const poll = queuePoll(hub);
+  const poll = queuePoll(hub, () => filter.merchantId);
   const progress = new Progress();
   let filter = { queue: '', state: '', parent: '', merchantId: null };
   let opened = '';
@@ -62,7 +62,12 @@ export function jobsView(context) {
   });
   const parent = h(
     'button',
-    { type: 'button', class: 'chip', 'aria-pressed': 'true', onclick: () => adjust({ parent: null }) },
+    {
+      type: 'button',
+      class: 'chip',
+      'aria-pressed': 'true',
+      onclick: () => adjust({ parent: null }),
+    },
     'Parts of one job',
     icon('close'),
   );
@@ -279,12 +284,18 @@ export function jobsView(context) {
     element,
     actions: recurring.actions,
     update(query) {
+      const merchantId = admin ? stream.merchantId : null;
+      const other = merchantId !== filter.merchantId;
       filter = {
         queue: query.get('queue') ?? '',
         state: query.get('state') ?? '',
         parent: query.get('parent') ?? '',
-        merchantId: admin ? stream.merchantId : null,
+        merchantId,
       };
+      if (other) {
+        before = null;
+        poll.forget();
+      }
       showing = query.get('show') === 'recurring' ? 'recurring' : 'jobs';
       sides.show(showing);
       recurring.look(showing === 'recurring', filter.merchantId);
