@@ -195,6 +195,11 @@ class Holdings:
         return None
 
     @property
+    def has_answers(self) -> bool:
+        """Whether there may be an answer to send."""
+        return bool(self._unsent)
+
+    @property
     def unsettled(self) -> int:
         """Answers that were sent on this connection and not settled."""
         return len(self._in_flight)
@@ -255,6 +260,11 @@ class Holdings:
         self._in_flight.discard(held)
         held.number, held.job, held.attempt, held.over = self._numbers, work.job, work.attempt, ""
         self._by_job[held.job] = self._by_number[held.number] = held
+        line = self.journal.entries.get(held.key)
+        if line is not None:
+            # After a death the hub is asked about the attempt that it has.
+            renamed = msgspec.structs.replace(line, job=held.job, attempt=held.attempt)
+            _ = self.journal.append(renamed)
 
     def _drop(self, held: Held) -> None:
         del self._by_key[held.key]
