@@ -13,6 +13,7 @@ from hub.operate.first_start import prepare_data_dir
 from hub.operate.lock import AlreadyRunning, hold
 from hub.settings import Settings, SettingsError, load
 from hub.tokens import ROLES
+from jobs.broker_program import NoServer
 from storage.connect import sqlite_path
 from storage.errors import StorageError
 from storage.migrate import migrate
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(options, settings, unknown)
     except SettingsError as error:
         print(f"settings:\n{error}", file=sys.stderr)
-    except (AlreadyRunning, StorageError, admin.CommandError, ValueError) as error:
+    except (AlreadyRunning, StorageError, NoServer, admin.CommandError, ValueError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -23,6 +23,7 @@ from hub.gateway.connections import Door
 from hub.gateway.gateway import Gateway
 from hub.probes import LoopLag
 from hub.tokens import ROLES
+from jobs.broker import Broker
 
 # When each series began is one more series of each, which nobody asks for.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -42,7 +43,7 @@ class Metrics:
         commit_seconds_last, group_events_last: of the last of them, 0 before the first.
     """
 
-    def __init__(self, gateway: Gateway, loop_lag: LoopLag, version: str) -> None:
+    def __init__(self, gateway: Gateway, loop_lag: LoopLag, broker: Broker, version: str) -> None:
         self.commits = 0
         self.commit_seconds_last = 0.0
         self.group_events_last = 0
@@ -67,7 +68,7 @@ class Metrics:
             registry=registry,
         )
         self._requests: dict[tuple[str, str, int], Histogram] = {}
-        registry.register(_Parts(gateway, loop_lag, version))
+        registry.register(_Parts(gateway, loop_lag, broker, version))
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
 
@@ -109,9 +110,10 @@ class Metrics:
 class _Parts(Collector):
     """The numbers that the hub's parts keep, read in one pass."""
 
-    def __init__(self, gateway: Gateway, loop_lag: LoopLag, version: str) -> None:
+    def __init__(self, gateway: Gateway, loop_lag: LoopLag, broker: Broker, version: str) -> None:
         self._gateway = gateway
         self._loop_lag = loop_lag
+        self._broker = broker
         self._version = version
 
     def collect(self) -> Iterator[Metric]:
@@ -131,6 +133,11 @@ class _Parts(Collector):
             "The largest lag of the event loop in the last 5 s.",
             self._loop_lag.worst,
         )
+        if self._broker.state != "none":
+            yield _gauge(
+                "hub_broker_up", "Whether the broker of the queues answers.",
+                self._broker.state == "up",
+            )  # fmt: skip
 
     def _connections(self) -> Iterator[Metric]:
         gateway = self._gateway

@@ -20,6 +20,7 @@ from hub.protocol.errors import HubError
 from hub.settings import Settings
 from hub.stream.log import EventLog
 from hub.stream.waiting import WriteScope
+from jobs.broker import Broker
 from storage import events
 from storage.connect import sqlite_path
 from storage.errors import StorageError
@@ -134,9 +135,12 @@ class Probes:
         disk_free: free bytes where the hub writes, as last seen; None before it was looked at.
     """
 
-    def __init__(self, settings: Settings, event_log: EventLog, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, settings: Settings, event_log: EventLog, broker: Broker, tasks: asyncio.TaskGroup
+    ) -> None:
         self.disk_free: int | None = None
         self._log = event_log
+        self._broker = broker
         self._places = {settings.data_dir.absolute(), settings.media_folder.absolute()}
         file = sqlite_path(settings.effective_database_url)
         if file is not None:  # a server's disk is not seen from here
@@ -145,6 +149,7 @@ class Probes:
             Probe("database", self._database, tasks),
             Probe("migrations", self._migrations, tasks, _SCHEMA_REMEMBERED_SECONDS),
             Probe("disk", self._disk, tasks),
+            Probe("broker", self._is_broker_up, tasks, seconds=0.0),  # it looks by itself
         )
 
     async def check(self) -> list[Check]:
@@ -188,6 +193,11 @@ class Probes:
         if free < LOW_BYTES:
             raise Broken(f"{free >> 20} MiB are free; make room: a full disk stops every write")
         return f"{free >> 20} MiB are free"
+
+    async def _is_broker_up(self) -> str:
+        if self._broker.state == "down":
+            raise Broken(f"{self._broker.reason}; jobs wait in the database until it answers")
+        return f"{self._broker.kind}; it answers" if self._broker.state == "up" else "none is used"
 
 
 def _least_free(places: set[Path]) -> int:

@@ -16,7 +16,7 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
-from hub.housekeeping import forget_answers
+from hub.housekeeping import forget_answers, forget_jobs
 from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
@@ -30,9 +30,13 @@ from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
+from hub.tasks.dispatcher import Dispatcher
+from hub.tasks.files import Pictures
+from jobs.broker import Broker
 from jobs.context import Context
 from jobs.control import Queues
 from storage.database import Database
+from storage.merchant_records import Job
 
 
 class Started(NamedTuple):
@@ -58,6 +62,8 @@ class Services(msgspec.Struct, frozen=True):
         merchants: the ids of all merchants, kept by the command that makes one.
         media: the files of uploaded pictures; who serves them opens it first.
         queues: what hears of jobs, and has them done.
+        dispatcher: what hands tasks to bots.
+        broker: carries the ids of jobs; who opens the services has opened it.
     """
 
     settings: Settings
@@ -77,6 +83,8 @@ class Services(msgspec.Struct, frozen=True):
     started: Started
     media: MediaFolder
     queues: Queues
+    dispatcher: Dispatcher
+    broker: Broker
 
 
 @asynccontextmanager
@@ -86,20 +94,21 @@ async def open_services(
     origins: Origins,
     version: str = "unknown",
     instance: str | None = None,
-    redis_url: str | None = None,
+    broker: Broker | None = None,
 ) -> AsyncIterator[Services]:
     """Start everything on a migrated database; on leaving, write what was accepted and stop.
 
     Args:
         instance: the id of this hub among those on the database, which stays over its restarts;
             one for this time without it.
-        redis_url: the broker of the queues; without one, jobs wait.
+        broker: carries the ids of jobs; without one, jobs wait.
     """
     started = Started(version, time.time_ns() // 1_000_000, time.monotonic())
     event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
     merchant_ids = await merchants_of(database)
     instance = instance or uuid7()
     media = MediaFolder(settings.media_folder, settings.data_dir, instance, database)
+    broker = broker or Broker(None, settings.data_dir, wanted=False)
     failure: Exception | None = None
     # Starlette reads files in threads. Each wants the interpreter, which the database's thread then
     # waits for: 40 of them made a commit take over a second.
@@ -121,8 +130,8 @@ async def open_services(
             merchant_ids, settings.max_connections, tasks,
         )  # fmt: skip
         loop_lag = LoopLag()
-        probes = Probes(settings, event_log, tasks)
-        metrics = Metrics(gateway, loop_lag, version)
+        probes = Probes(settings, event_log, broker, tasks)
+        metrics = Metrics(gateway, loop_lag, broker, version)
         event_log.measured = metrics.commit
         writing = tasks.create_task(event_log.run())
         telling = tasks.create_task(presence.run())
@@ -133,6 +142,7 @@ async def open_services(
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
+        endless.append(tasks.create_task(forget_jobs(event_log)))
         queues = Queues(
             Context(
                 log=event_log, worker=uuid7(), media_root=settings.media_folder, hub_id=instance,
@@ -140,9 +150,20 @@ async def open_services(
             ),
             instance, settings.workers,
         )  # fmt: skip
-        event_log.queued = queues.told
-        if redis_url is not None:
-            endless.append(tasks.create_task(queues.run(redis_url)))
+        pictures = Pictures(media, settings.public_url, origins.local_url)
+        dispatcher = Dispatcher(event_log, instance, pictures, gateway.spawn)
+        dispatcher.draining = lambda: gateway.draining
+        gateway.tasks = dispatcher
+        endless.append(tasks.create_task(dispatcher.run()))
+
+        def told(jobs: list[Job]) -> None:
+            queues.told(jobs)
+            dispatcher.told(jobs)
+
+        event_log.queued = told
+        broker.came_up = queues.look_again
+        if broker.url is not None:
+            endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
         if database.shared:
             endless.append(tasks.create_task(event_log.keep_up()))
@@ -152,11 +173,13 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues,
+                queues, dispatcher, broker,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
         finally:
+            with contextlib.suppress(asyncio.CancelledError):
+                await queues.stop()
             peers.end()
             for task in endless:
                 task.cancel()

@@ -13,6 +13,7 @@ import re
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from arq.connections import RedisSettings
+from redis.asyncio import Redis
 
 _PORT = 6379
 _DATABASE = re.compile(r"\d{1,5}", re.ASCII)
@@ -67,6 +68,22 @@ def redis_settings(url: str) -> RedisSettings:
             raise ValueError(f"{database[:20]!r} is not the number of a database")
         found.database = int(database)
     return found
+
+
+def client(settings: RedisSettings, seconds: float) -> Redis:
+    """A client of redis-py for these settings, where arq's pool is not wanted.
+
+    Args:
+        seconds: how long it waits for a connection, and for an answer.
+    """
+    return Redis(
+        host=str(settings.host), port=settings.port, unix_socket_path=settings.unix_socket_path,
+        db=settings.database, username=settings.username, password=settings.password,
+        ssl=settings.ssl, ssl_check_hostname=settings.ssl_check_hostname,
+        ssl_ca_certs=settings.ssl_ca_certs, ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
+        socket_connect_timeout=seconds, socket_timeout=seconds,
+    )  # fmt: skip
 
 
 def socket_url(path: str) -> str:

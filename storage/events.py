@@ -12,6 +12,9 @@ PAGE_ROWS = 2000
 PAGE_BYTES = 512 * 1024
 """A page ends after the event with which it reaches this size."""
 
+FOLLOWER = "webhooks"
+"""Whose cursor in `log_cursors` follows the log and must miss no event."""
+
 Patterns = tuple[list[str], list[str]]
 """Exact strings and prefixes, one of which a column must match."""
 
@@ -211,6 +214,31 @@ async def following(tx: Transaction, after: int, upto: int) -> list[StoredEvent]
     return _stored(rows)
 
 
+async def heads(tx: Transaction, after: int, upto: int) -> list[tuple[int, str, str]]:
+    """Offset, merchant and type of the events of the scope with `after < offset <= upto`, in
+    order; at most a page."""
+    where, params = scoped(tx)
+    rows = await tx.fetch(
+        f"SELECT log_offset, merchant_id, type FROM events WHERE {where}"  # noqa: S608
+        " AND log_offset > ? AND log_offset <= ? ORDER BY log_offset LIMIT ?",
+        (*params, after, upto, PAGE_ROWS),
+    )
+    return [(offset, merchant_id, type_) for offset, merchant_id, type_ in rows]
+
+
+async def frames(tx: Transaction, offsets: Sequence[int]) -> dict[int, bytes]:
+    """The JSON of those of these events that are still stored, by offset; for some hundreds."""
+    if not offsets:
+        return {}
+    where, params = scoped(tx)
+    marks = ", ".join("?" * len(offsets))
+    rows = await tx.fetch(
+        f"SELECT log_offset, frame FROM events WHERE {where} AND log_offset IN ({marks})",  # noqa: S608
+        (*params, *offsets),
+    )
+    return {offset: frame.encode() for offset, frame in rows}
+
+
 async def offsets_before(
     tx: Transaction,
     types: Patterns | None,
@@ -253,10 +281,15 @@ async def of_order(tx: Transaction, order_id: str, after: int, limit: int) -> li
 async def retire(tx: Transaction, committed_before_ms: int, limit: int) -> int:
     """Remove the oldest events that were committed before a moment, at most `limit` of them.
 
-    Their ids stay known. The number removed; fewer than `limit` means that none is left to remove.
+    Their ids stay known. What the follower has still to read stays.
+    The number removed; fewer than `limit` means that none is left to remove.
     """
+    read = await tx.fetch("SELECT log_offset FROM log_cursors WHERE name = ?", (FOLLOWER,))
+    upto = read[0][0] if read else 2**63 - 1
     rows = await tx.fetch(
-        "SELECT log_offset, committed_at FROM events ORDER BY log_offset LIMIT ?", (limit,)
+        "SELECT log_offset, committed_at FROM events WHERE log_offset <= ?"
+        " ORDER BY log_offset LIMIT ?",
+        (upto, limit),
     )
     last = 0
     removed = 0

@@ -52,6 +52,24 @@ async def insert(tx: Transaction, job: Job) -> Job:
     return await _JOBS.insert(tx, job)
 
 
+_NEW = {
+    "id": "text", "merchant_id": "text", "queue": "text", "name": "text", "args": "jsonb",
+    "state": "text", "priority": "bigint", "max_attempts": "bigint", "run_at": "timestamptz",
+    "parent_id": "text", "unique_key": "text", "timeout": "bigint", "recipient": "text",
+    "expires_at": "timestamptz", "created_at": "timestamptz", "updated_at": "timestamptz",
+    "awaits": "text", "note": "text", "error": "text", "finished_at": "timestamptz",
+}  # fmt: skip
+
+
+async def insert_many(tx: Transaction, new: Sequence[Job]) -> None:
+    """Add jobs of which no worker has begun one, by few statements; raises Conflict."""
+    rows = []
+    for job in new:
+        values = _JOBS.values(job)
+        rows.append([values[name] for name in _NEW])
+    await tx.insert("jobs", _NEW, rows)
+
+
 async def update(tx: Transaction, job: Job) -> Job:
     """Write a changed job, see `Table.update`; raises NotFound, Stale, Conflict."""
     return await _JOBS.update(tx, job)
@@ -71,24 +89,6 @@ async def open_by_key(tx: Transaction, queue: Queue, unique_key: str) -> Job | N
         (*params, queue, unique_key),
     )
     return found[0] if found else None
-
-
-async def page(
-    tx: Transaction,
-    after: str,
-    limit: int,
-    *,
-    queue: Queue | None = None,
-    state: JobState | None = None,
-    parent_id: str | None = None,
-) -> list[Job]:
-    """Up to `limit` jobs, newest first.
-
-    Args:
-        after: the last id of the page before; empty for the newest.
-    """
-    filters = {"queue": queue, "state": state, "parent_id": parent_id}
-    return await _JOBS.page(tx, after, limit, filters, newest_first=True)
 
 
 async def by_run_time(
@@ -116,6 +116,34 @@ async def by_run_time(
         where += " AND (run_at, id) > (?, ?)"
         params += (after.run_at, after.id)
     return await _JOBS.select(tx, f"{where} ORDER BY run_at, id LIMIT ?", (*params, limit))
+
+
+async def to_carry(
+    tx: Transaction, queue: Queue, limit: int, until: str, after: tuple[str, str] | None = None
+) -> list[tuple[str, str, int, str]]:
+    """Up to `limit` jobs that any worker of a queue may claim, the longest due first: merchant_id,
+    id, priority and run_at of each.
+
+    Args:
+        until: the last `run_at`.
+        after: run_at and id of the last one of the page before.
+    """
+    where, bound = scoped(tx)
+    where += (
+        f" AND queue = ? AND state = 'queued' AND awaits IS NULL AND run_at <= ? AND {UNPAUSED}"
+    )
+    params: list[Value] = [*bound, queue, until]
+    if after is not None:
+        where += " AND (run_at, id) > (?, ?)"
+        params += after
+    rows = await tx.fetch(
+        f"SELECT merchant_id, id, priority, run_at FROM jobs WHERE {where}"  # noqa: S608
+        " ORDER BY run_at, id LIMIT ?",
+        (*params, limit),
+    )
+    return [
+        (merchant_id, id_, int(priority), run_at) for merchant_id, id_, priority, run_at in rows
+    ]
 
 
 async def next_run_at(tx: Transaction, queue: Queue) -> str | None:
@@ -260,6 +288,20 @@ async def held_by(tx: Transaction, worker: str) -> list[Job]:
 async def cancelling(tx: Transaction, worker: str) -> list[JobKey]:
     """The running jobs of a worker that are to end."""
     return [(j.merchant_id, j.id) for j in await held_by(tx, worker) if j.cancelling]
+
+
+async def expire(tx: Transaction, queue: Queue, state: JobState, before: str, limit: int) -> int:
+    """Remove up to `limit` jobs of a queue that have ended in a state before a moment; how many
+    they were. One whose parts are still there stays with them."""
+    where, bound = scoped(tx)
+    return await tx.execute(
+        f"DELETE FROM jobs WHERE {where} AND (merchant_id, id) IN (SELECT merchant_id, id"  # noqa: S608
+        " FROM jobs AS old WHERE queue = ? AND finished_at IS NOT NULL AND finished_at < ?"
+        " AND state = ? AND NOT EXISTS (SELECT 1 FROM jobs AS part"
+        " WHERE part.merchant_id = old.merchant_id AND part.parent_id = old.id"
+        " AND part.parent_id IS NOT NULL) ORDER BY finished_at LIMIT ?)",
+        (*bound, queue, before, state, limit),
+    )
 
 
 async def states_of_parts(tx: Transaction, parent_id: str) -> dict[JobState, int]:

@@ -272,9 +272,9 @@ class Conversation(Struct, frozen=True, kw_only=True):
 class Webhook(Struct, frozen=True, kw_only=True):
     """Where a merchant hears of events.
 
-    Until `previous_until`, calls are signed with the `previous_secret` too. `retry_count` (failed
-    attempts since the last success), `failing_since` and `last_triggered_at` are the hub's own
-    notes: they change without the version.
+    Until `previous_until`, calls are signed with the `previous_secret` too. It hears of events
+    behind the offset `heard_from`. `retry_count` (failed attempts since the last success) and what
+    says when and how it was called are the hub's own notes: they change without the version.
     """
 
     id: str
@@ -292,6 +292,10 @@ class Webhook(Struct, frozen=True, kw_only=True):
     previous_secret: str | None = None
     previous_until: str | None = None
     failing_since: str | None = None
+    last_success_at: str | None = None
+    last_failure_at: str | None = None
+    last_error: str | None = None
+    heard_from: int = 0
 
     def __repr__(self) -> str:
         """Without the secrets, so that no log has it."""

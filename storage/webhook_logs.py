@@ -1,11 +1,48 @@
-"""The table `webhook_logs`: attempts to call webhooks."""
+"""The table `webhook_logs`: attempts to call webhooks.
+
+Of a delivery that has not ended, one attempt is `pending`: the next one, or the one under way.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
 
 from .database import Transaction
 from .merchant_records import WebhookLog, WebhookLogStatus
 from .scope import scoped
-from .table import Table
+from .table import Table, of_one
 
 _LOGS = Table("webhook_logs", WebhookLog, "attempt")
+
+
+class PendingAttempt(Struct, frozen=True, kw_only=True):
+    """An attempt that is to be made.
+
+    Attributes:
+        payload: the event's JSON as it is posted.
+        next_retry_at: when it is due, where that is not at once.
+    """
+
+    id: str
+    merchant_id: str
+    webhook_id: str
+    delivery_id: str
+    event_id: str
+    attempt: int
+    payload: str
+    next_retry_at: str | None = None
+    created_at: str
+    updated_at: str
+
+
+_COLUMNS = dict.fromkeys(PendingAttempt.__struct_fields__, "text") | {
+    "attempt": "bigint",
+    "payload": "jsonb",
+    "next_retry_at": "timestamptz",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+}
 
 
 async def get(tx: Transaction, id_: str) -> WebhookLog:
@@ -16,6 +53,11 @@ async def get(tx: Transaction, id_: str) -> WebhookLog:
 async def insert(tx: Transaction, attempt: WebhookLog) -> WebhookLog:
     """Add an attempt of a webhook; raises Conflict."""
     return await _LOGS.insert(tx, attempt)
+
+
+async def insert_many(tx: Transaction, attempts: Sequence[PendingAttempt]) -> None:
+    """Add attempts that are to be made; raises Conflict."""
+    await tx.insert("webhook_logs", _COLUMNS, [msgspec.structs.astuple(each) for each in attempts])
 
 
 async def update(tx: Transaction, attempt: WebhookLog) -> WebhookLog:
@@ -47,7 +89,7 @@ async def page(
 
 
 async def due(tx: Transaction, now: str, limit: int) -> list[WebhookLog]:
-    """Up to `limit` attempts whose next one is due since a moment, the longest first."""
+    """Up to `limit` attempts that are due since a moment, the longest first."""
     where, params = scoped(tx)
     return await _LOGS.select(
         tx,
@@ -55,3 +97,50 @@ async def due(tx: Transaction, now: str, limit: int) -> list[WebhookLog]:
         " ORDER BY next_retry_at, id LIMIT ?",
         (*params, now, limit),
     )
+
+
+# ── deliveries ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def payload(tx: Transaction, delivery_id: str) -> str | None:
+    """The JSON text that a delivery of the bound merchant posts; None where no attempt is kept."""
+    where, params = of_one(tx)
+    rows = await tx.fetch(
+        f"SELECT payload FROM webhook_logs WHERE {where} AND delivery_id = ?"  # noqa: S608
+        " ORDER BY attempt DESC LIMIT 1",
+        (*params, delivery_id),
+    )
+    return str(rows[0][0]) if rows else None
+
+
+class Made(Struct, frozen=True, kw_only=True):
+    """What came of an attempt; see the columns of `webhook_logs`."""
+
+    status: WebhookLogStatus
+    response_status: int | None = None
+    response_body: str | None = None
+    duration_ms: int | None = None
+    error_message: str | None = None
+
+
+async def settle(tx: Transaction, delivery_id: str, attempt: int, made: Made, now: str) -> bool:
+    """Write what came of the pending attempt of a delivery of the bound merchant.
+
+    Args:
+        attempt: its number, another one than was thought where a worker was lost meanwhile.
+
+    Returns:
+        Whether one was pending.
+    """
+    where, params = of_one(tx)
+    return bool(
+        await tx.execute(
+            "UPDATE webhook_logs SET attempt = ?, status = ?, response_status = ?,"  # noqa: S608
+            " response_body = ?, duration_ms = ?, error_message = ?, next_retry_at = NULL,"
+            f" updated_at = ?, version = version + 1 WHERE {where} AND delivery_id = ?"
+            " AND attempt = (SELECT MAX(attempt) FROM webhook_logs"
+            f" WHERE {where} AND delivery_id = ?) AND status = 'pending'",
+            (attempt, made.status, made.response_status, made.response_body, made.duration_ms,
+             made.error_message, now, *params, delivery_id, *params, delivery_id),
+        )
+    )  # fmt: skip

@@ -1,14 +1,33 @@
-"""The table `webhooks`."""
+"""The table `webhooks`.
+
+Who keeps webhooks in memory compares `changes` with what it was when they were read: every change
+that matters adds one to it, in its own transaction.
+"""
+
+import msgspec
+from msgspec import Struct, structs
 
 from .database import Transaction
 from .errors import NotFound
 from .merchant_records import Webhook
-from .scope import scoped
+from .scope import HUB, scoped
 from .table import Table
 
-_WEBHOOKS = Table(
-    "webhooks", Webhook, "webhook", notes=("retry_count", "last_triggered_at", "failing_since")
-)
+_NOTES = (
+    "retry_count", "last_triggered_at", "failing_since", "last_success_at", "last_failure_at",
+    "last_error",
+)  # fmt: skip
+_WEBHOOKS = Table("webhooks", Webhook, "webhook", notes=_NOTES)
+_patterns = msgspec.json.Decoder(list[str])
+
+
+class Called(Struct, frozen=True):
+    """What decides which events a webhook hears of."""
+
+    merchant_id: str
+    id: str
+    event_types: list[str]
+    heard_from: int
 
 
 async def get(tx: Transaction, id_: str) -> Webhook:
@@ -18,17 +37,22 @@ async def get(tx: Transaction, id_: str) -> Webhook:
 
 async def insert(tx: Transaction, webhook: Webhook) -> Webhook:
     """Add a webhook; raises Conflict."""
-    return await _WEBHOOKS.insert(tx, webhook)
+    added = await _WEBHOOKS.insert(tx, webhook)
+    await _note_change(tx)
+    return added
 
 
 async def update(tx: Transaction, webhook: Webhook) -> Webhook:
     """Write a changed webhook, see `Table.update`; raises NotFound, Stale, Conflict."""
-    return await _WEBHOOKS.update(tx, webhook)
+    changed = await _WEBHOOKS.update(tx, webhook)
+    await _note_change(tx)
+    return changed
 
 
 async def delete(tx: Transaction, id_: str, version: int | None = None) -> None:
     """Remove a webhook; raises NotFound, Stale, Conflict."""
     await _WEBHOOKS.delete(tx, id_, version)
+    await _note_change(tx)
 
 
 async def page(
@@ -38,19 +62,82 @@ async def page(
     return await _WEBHOOKS.page(tx, after, limit, {"is_active": is_active})
 
 
-async def note_attempt(tx: Transaction, id_: str, now: str, *, failed: bool) -> int:
-    """Note that a webhook was called; how often it failed since the last success.
+# ── who is called ────────────────────────────────────────────────────────────────────────────────
+
+
+async def changes(tx: Transaction) -> int:
+    """How often webhooks were changed, for whoever keeps them in memory."""
+    [(count,)] = await tx.fetch("SELECT webhook_changes FROM log_state")
+    return int(count)
+
+
+async def active(tx: Transaction) -> list[Called]:
+    """The webhooks of the scope that are called."""
+    where, params = scoped(tx)
+    rows = await tx.fetch(
+        "SELECT merchant_id, id, event_types, heard_from FROM webhooks"  # noqa: S608
+        f" WHERE {where} AND is_active ORDER BY merchant_id, id",
+        params,
+    )
+    return [Called(merchant, id_, _patterns.decode(types), at) for merchant, id_, types, at in rows]
+
+
+async def _note_change(tx: Transaction) -> None:
+    async with tx.savepoint(HUB):
+        await tx.execute("UPDATE log_state SET webhook_changes = webhook_changes + 1")
+
+
+# ── how it went ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def note_success(tx: Transaction, id_: str, now: str, since: str) -> None:
+    """Note that a webhook was called and took it.
+
+    Args:
+        since: what is noted already from then on, and says the same, is not written again.
+    """
+    where, params = scoped(tx)
+    await tx.execute(
+        "UPDATE webhooks SET last_triggered_at = ?, last_success_at = ?, retry_count = 0,"  # noqa: S608
+        f" failing_since = NULL WHERE {where} AND id = ? AND (retry_count > 0"
+        " OR failing_since IS NOT NULL OR last_success_at IS NULL OR last_success_at < ?)",
+        (now, now, *params, id_, since),
+    )
+
+
+async def note_failure(tx: Transaction, id_: str, now: str, error: str) -> tuple[int, str]:
+    """Note that a webhook was called and did not take it.
+
+    Args:
+        error: why, 1 to 500 characters.
+
+    Returns:
+        How often it failed since the last success, and since when.
 
     Raises:
         NotFound: it is gone.
     """
     where, params = scoped(tx)
     rows = await tx.fetch(
-        "UPDATE webhooks SET last_triggered_at = ?,"  # noqa: S608
-        " retry_count = CASE WHEN ? THEN retry_count + 1 ELSE 0 END"
-        f" WHERE {where} AND id = ? RETURNING retry_count",
-        (now, failed, *params, id_),
+        "UPDATE webhooks SET last_triggered_at = ?, last_failure_at = ?, last_error = ?,"  # noqa: S608
+        " retry_count = retry_count + 1, failing_since = COALESCE(failing_since, ?)"
+        f" WHERE {where} AND id = ? RETURNING retry_count, failing_since",
+        (now, now, error, now, *params, id_),
     )
     if not rows:
         raise NotFound(f"no webhook has the id {id_!r}")
-    return int(rows[0][0])
+    return int(rows[0][0]), str(rows[0][1])
+
+
+async def disable(tx: Transaction, id_: str, reason: str, now: str) -> Webhook | None:
+    """Call a webhook no longer; None where that is so already.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    webhook = await get(tx, id_)
+    if not webhook.is_active:
+        return None
+    return await update(
+        tx, structs.replace(webhook, is_active=False, disabled_reason=reason, updated_at=now)
+    )

@@ -18,6 +18,7 @@ from hub.server import HubServer, listen
 from hub.services import open_services
 from hub.settings import Settings
 from hub.tickets import SIGN_IN_SECONDS, Behind
+from jobs.broker import Broker
 from storage.connect import sqlite_path
 from storage.migrate import migrate
 
@@ -43,6 +44,7 @@ def serve(settings: Settings, version: str, unknown: list[str]) -> None:
         AlreadyRunning: another hub holds the data directory or the database file.
         OSError: the address or the data directory cannot be used.
         StorageError: the database cannot be opened or migrated.
+        NoServer: there is no broker, and no program for one of the hub's own.
     """
     for name in unknown:
         log.warning("not a setting of this version, ignored", name=name)
@@ -82,8 +84,11 @@ async def _serve(
             database, settings.data_dir, settings.admin_key, instance
         )
         origins = Origins(settings.public_url, port, settings.allowed_origins)
+        broker = await stack.enter_async_context(
+            Broker(settings.redis_url, settings.data_dir / "broker", wanted=bool(settings.workers))
+        )
         services = await stack.enter_async_context(
-            open_services(settings, database, origins, version, instance, settings.redis_url)
+            open_services(settings, database, origins, version, instance, broker)
         )
         await services.media.open()
         ticket = services.authenticator.issue_ticket(Behind(admin_id, None), SIGN_IN_SECONDS)

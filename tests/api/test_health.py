@@ -74,7 +74,8 @@ async def test_who_shows_a_key_is_told_everything(world: World, path: str, role:
     found = await details(world.hub, world.keys[role], path)
     assert found["success"] is True
     assert found["status"] == "ready"
-    assert [check["name"] for check in found["checks"]] == ["database", "migrations", "disk"]
+    names = ["database", "migrations", "disk", "broker"]
+    assert [check["name"] for check in found["checks"]] == names
     for check in found["checks"]:
         assert check["ok"] is True
         assert check["detail"]
@@ -203,7 +204,7 @@ async def test_a_database_that_reads_but_does_not_write_is_seen(
     shown = await call(shaky, "GET", "/health", key=shaky.keys["admin"])
     assert shown.status == 503
     checks = {check["name"]: check["ok"] for check in shown.json()["checks"]}
-    assert checks == {"database": False, "migrations": True, "disk": True}
+    assert checks == {"database": False, "migrations": True, "disk": True, "broker": True}
     faulty.heal()
     await until_ready(shaky)
 

@@ -1,11 +1,13 @@
 """What each table of a merchant has beside the rest."""
 
+import json
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from storage import (
+    events,
     idempotency,
     jobs,
     media,
@@ -26,8 +28,11 @@ from storage.merchant_records import (
     Section,
     SectionRow,
     TemplateMedia,
+    Webhook,
 )
 from storage.scope import HUB
+from storage.webhook_logs import Made, PendingAttempt
+from storage.webhooks import Called
 from tests.storage import samples
 from tests.storage.samples import LATER, NOW, THEIRS, Everything, new_id, read, write
 
@@ -302,22 +307,91 @@ async def test_a_conversation_is_read_from_its_end(database: Database, made: Eve
 async def test_attempts_are_noted_without_a_version(database: Database, made: Everything) -> None:
     hook = made.webhook
 
-    async def note(failed: bool) -> int:
-        return await write(
-            database, lambda tx: webhooks.note_attempt(tx, hook.id, LATER, failed=failed)
-        )
+    async def failed(now: str) -> tuple[int, str]:
+        return await write(database, lambda tx: webhooks.note_failure(tx, hook.id, now, "why"))
 
-    assert [await note(True), await note(True), await note(False), await note(True)] == [1, 2, 0, 1]
-    found = await read(database, lambda tx: webhooks.get(tx, hook.id))
-    assert found == structs.replace(hook, retry_count=1, last_triggered_at=LATER)
+    async def succeeded(now: str, since: str) -> Webhook:
+        await write(database, lambda tx: webhooks.note_success(tx, hook.id, now, since))
+        return await read(database, lambda tx: webhooks.get(tx, hook.id))
+
+    assert [await failed(EARLIER), await failed(NOW)] == [(1, EARLIER), (2, EARLIER)]
+    found = await succeeded(NOW, EARLIER)
+    assert found == structs.replace(
+        hook, last_triggered_at=NOW, last_success_at=NOW, last_failure_at=NOW, last_error="why"
+    )
+    # What says the same as what was noted a moment ago is not written again.
+    assert (await succeeded(LATER, NOW)).last_success_at == NOW
+    assert (await succeeded(LATER, LATER)).last_success_at == LATER
+    assert await failed(LATER) == (1, LATER)
     # A change that was begun before does not take the notes back.
     await write(database, lambda tx: webhooks.update(tx, structs.replace(hook, is_active=False)))
     found = await read(database, lambda tx: webhooks.get(tx, hook.id))
     assert (found.retry_count, found.last_triggered_at, found.version) == (1, LATER, 2)
     with pytest.raises(NotFound):
-        await write(
-            database, lambda tx: webhooks.note_attempt(tx, hook.id, LATER, failed=True), THEIRS
-        )
+        await write(database, lambda tx: webhooks.note_failure(tx, hook.id, LATER, "why"), THEIRS)
+
+
+async def test_one_that_is_disabled_says_why(database: Database, made: Everything) -> None:
+    found = [
+        await write(database, lambda tx: webhooks.disable(tx, made.webhook.id, why, LATER))  # noqa: B023
+        for why in ("gone", "again")
+    ]
+    assert found[0] is not None
+    assert (found[0].is_active, found[0].disabled_reason, found[0].version) == (False, "gone", 2)
+    assert found[1] is None
+
+
+async def test_who_keeps_webhooks_in_memory_learns_of_changes(
+    database: Database, made: Everything
+) -> None:
+    async def known() -> tuple[int, list[Called]]:
+        async def work(tx: Transaction) -> tuple[int, list[Called]]:
+            return await webhooks.changes(tx), await webhooks.active(tx)
+
+        return await read(database, work, HUB)
+
+    hook = made.webhook
+    await write(database, lambda tx: events.ensure_log(tx, "epoch"), HUB)
+    count, active = await known()
+    assert active == [Called("m1", hook.id, ["order_*"], 0)]
+    await write(database, lambda tx: webhooks.note_failure(tx, hook.id, NOW, "why"))
+    assert await known() == (count, active), "notes are no change"
+    changed = structs.replace(hook, event_types=["a", "b*"], heard_from=7)
+    changed = await write(database, lambda tx: webhooks.update(tx, changed))
+    assert await known() == (count + 1, [Called("m1", hook.id, ["a", "b*"], 7)])
+    await write(database, lambda tx: webhooks.disable(tx, hook.id, "gone", NOW))
+    assert await known() == (count + 2, [])
+    await write(database, lambda tx: webhooks.delete(tx, hook.id))
+    assert await known() == (count + 3, [])
+
+
+async def test_one_attempt_of_a_delivery_is_pending(database: Database, made: Everything) -> None:
+    first = PendingAttempt(
+        id=samples.new_id(), merchant_id="m1", webhook_id=made.webhook.id, delivery_id="d1",
+        event_id="e1", attempt=1, payload='{"a":1}', created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    second = structs.replace(first, id=samples.new_id(), attempt=2, next_retry_at=LATER)
+    failed = Made(status="failed", response_status=500, response_body="no", duration_ms=3,
+                  error_message="answered 500")  # fmt: skip
+
+    async def settle(attempt: int, how: Made) -> bool:
+        return await write(database, lambda tx: webhook_logs.settle(tx, "d1", attempt, how, LATER))
+
+    await write(database, lambda tx: webhook_logs.insert_many(tx, [first]))
+    assert await settle(1, failed)
+    assert not await settle(1, failed), "it is not pending any more"
+    await write(database, lambda tx: webhook_logs.insert_many(tx, [second]))
+    # The attempt that it was to be was lost with its worker; this is the one after.
+    assert await settle(3, Made(status="success", response_status=200))
+    page = await read(database, lambda tx: webhook_logs.page(tx, "", 9, delivery_id="d1"))
+    assert [(log.attempt, log.status, log.next_retry_at) for log in page] == [
+        (3, "success", None), (1, "failed", None),
+    ]  # fmt: skip
+    assert page[1].payload == {"a": 1}
+    assert (page[1].response_body, page[1].error_message) == ("no", "answered 500")
+    found = await read(database, lambda tx: webhook_logs.payload(tx, "d1"))
+    assert json.loads(str(found)) == {"a": 1}
+    assert await read(database, lambda tx: webhook_logs.payload(tx, "d1"), THEIRS) is None
 
 
 async def test_webhooks_are_found_by_whether_they_are_called(
@@ -393,28 +467,6 @@ async def test_jobs_come_in_the_order_of_their_time(database: Database, made: Ev
         database, lambda tx: jobs.by_run_time(tx, "message_sending", "scheduled", 9), HUB
     )
     assert [job.run_at for job in every] == sorted(times)
-
-
-async def test_jobs_are_found_by_each_filter_newest_first(
-    database: Database, made: Everything
-) -> None:
-    part = samples.job(parent_id=made.job.id, state="running")
-    other = samples.job(queue="webhook_delivery", id="order-1")
-    for record in (part, other):
-        await write(database, lambda tx, record=record: jobs.insert(tx, record))  # type: ignore[misc]
-    for filters, expected in (
-        ({}, [other, part, made.job]),
-        ({"parent_id": made.job.id}, [part]),
-        ({"queue": "message_sending"}, [part, made.job]),
-        ({"state": "queued"}, [other, made.job]),
-        ({"queue": "message_sending", "state": "queued"}, [made.job]),
-    ):
-        for scope in (samples.OURS, HUB):
-            found = await read(database, lambda tx, f=filters: jobs.page(tx, "", 9, **f), scope)  # type: ignore[misc]
-            assert found == expected
-    await write(database, lambda tx: jobs.delete(tx, made.job.id))
-    with pytest.raises(NotFound):
-        await read(database, lambda tx: jobs.get(tx, part.id))
 
 
 # ── idempotency ──────────────────────────────────────────────────────────────────────────────────

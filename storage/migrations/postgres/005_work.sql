@@ -8,15 +8,38 @@ ALTER TABLE jobs
     ADD COLUMN expires_at TIMESTAMPTZ(3) CHECK (isfinite(expires_at)); -- after which it is not worth while any more
 
 CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_parents ON jobs (merchant_id, id) WHERE awaits = 'children';
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
-CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
+CREATE INDEX jobs_waiting ON jobs (queue, run_at, id) WHERE state = 'queued' AND awaits IS NULL;
+CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state, created_at, id) WHERE parent_id IS NOT NULL;
+-- Lists go by the time of making, not by ids, which may be chosen. With a queue, a state or a parent they are put together from one stretch of these for each queue and state.
+DROP INDEX jobs_queue;
+DROP INDEX jobs_state;
+DROP INDEX jobs_queue_state;
+DROP INDEX jobs_parent;
+DROP INDEX jobs_all_queue;
+DROP INDEX jobs_all_state;
+DROP INDEX jobs_all_queue_state;
+CREATE INDEX jobs_made ON jobs (merchant_id, created_at, id);
+CREATE INDEX jobs_whole ON jobs (merchant_id, created_at, id) WHERE parent_id IS NULL;
+CREATE INDEX jobs_name ON jobs (merchant_id, name, created_at, id);
+CREATE INDEX jobs_queue_state ON jobs (merchant_id, queue, state, created_at, id);
+CREATE INDEX jobs_all_made ON jobs (created_at, id);
+CREATE INDEX jobs_all_queue_state ON jobs (queue, state, created_at, id);
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX jobs_finished_own ON jobs (merchant_id, queue, finished_at) WHERE finished_at IS NOT NULL;
 
 ALTER TABLE webhooks
     ADD COLUMN previous_secret TEXT COLLATE "C" CHECK (char_length(previous_secret) BETWEEN 1 AND 256), -- the secret before the last rotation, good until previous_until
     ADD COLUMN previous_until TIMESTAMPTZ(3) CHECK (isfinite(previous_until)), -- until when calls are signed with the previous secret too
-    ADD COLUMN failing_since TIMESTAMPTZ(3) CHECK (isfinite(failing_since)); -- the first failed delivery since the last success
+    ADD COLUMN failing_since TIMESTAMPTZ(3) CHECK (isfinite(failing_since)), -- the first failed delivery since the last success
+    ADD COLUMN last_success_at TIMESTAMPTZ(3) CHECK (isfinite(last_success_at)), -- the last answer of 2xx
+    ADD COLUMN last_failure_at TIMESTAMPTZ(3) CHECK (isfinite(last_failure_at)), -- the last failed attempt
+    ADD COLUMN last_error TEXT COLLATE "C" CHECK (char_length(last_error) BETWEEN 1 AND 500), -- why that failed
+    ADD COLUMN heard_from BIGINT NOT NULL DEFAULT 0 CHECK (heard_from >= 0); -- it hears of events behind this offset of the log, which had come so far when it was made or made active
+ALTER TABLE log_state
+    ADD COLUMN webhook_changes BIGINT NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0); -- how often webhooks were changed, for who keeps them in memory
+CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (

@@ -12,8 +12,24 @@ ALTER TABLE jobs ADD COLUMN expires_at -- after which it is not worth while any 
     TEXT CHECK (expires_at GLOB '????-??-??T??:??:??.???Z' AND expires_at IS strftime('%Y-%m-%dT%H:%M:%fZ', expires_at, '+0 days'));
 
 CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_parents ON jobs (merchant_id, id) WHERE awaits = 'children';
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
-CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
+CREATE INDEX jobs_waiting ON jobs (queue, run_at, id) WHERE state = 'queued' AND awaits IS NULL;
+CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state, created_at, id) WHERE parent_id IS NOT NULL;
+-- Lists go by the time of making, not by ids, which may be chosen. With a queue, a state or a parent they are put together from one stretch of these for each queue and state.
+DROP INDEX jobs_queue;
+DROP INDEX jobs_state;
+DROP INDEX jobs_queue_state;
+DROP INDEX jobs_parent;
+DROP INDEX jobs_all_queue;
+DROP INDEX jobs_all_state;
+DROP INDEX jobs_all_queue_state;
+CREATE INDEX jobs_made ON jobs (merchant_id, created_at, id);
+CREATE INDEX jobs_whole ON jobs (merchant_id, created_at, id) WHERE parent_id IS NULL;
+CREATE INDEX jobs_name ON jobs (merchant_id, name, created_at, id);
+CREATE INDEX jobs_queue_state ON jobs (merchant_id, queue, state, created_at, id);
+CREATE INDEX jobs_all_made ON jobs (created_at, id);
+CREATE INDEX jobs_all_queue_state ON jobs (queue, state, created_at, id);
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX jobs_finished_own ON jobs (merchant_id, queue, finished_at) WHERE finished_at IS NOT NULL;
 
@@ -23,6 +39,17 @@ ALTER TABLE webhooks ADD COLUMN previous_until -- until when calls are signed wi
     TEXT CHECK (previous_until GLOB '????-??-??T??:??:??.???Z' AND previous_until IS strftime('%Y-%m-%dT%H:%M:%fZ', previous_until, '+0 days'));
 ALTER TABLE webhooks ADD COLUMN failing_since -- the first failed delivery since the last success
     TEXT CHECK (failing_since GLOB '????-??-??T??:??:??.???Z' AND failing_since IS strftime('%Y-%m-%dT%H:%M:%fZ', failing_since, '+0 days'));
+ALTER TABLE webhooks ADD COLUMN last_success_at -- the last answer of 2xx
+    TEXT CHECK (last_success_at GLOB '????-??-??T??:??:??.???Z' AND last_success_at IS strftime('%Y-%m-%dT%H:%M:%fZ', last_success_at, '+0 days'));
+ALTER TABLE webhooks ADD COLUMN last_failure_at -- the last failed attempt
+    TEXT CHECK (last_failure_at GLOB '????-??-??T??:??:??.???Z' AND last_failure_at IS strftime('%Y-%m-%dT%H:%M:%fZ', last_failure_at, '+0 days'));
+ALTER TABLE webhooks ADD COLUMN last_error -- why that failed
+    TEXT CHECK (length(last_error) BETWEEN 1 AND 500 AND instr(last_error, char(0)) = 0);
+ALTER TABLE webhooks ADD COLUMN heard_from -- it hears of events behind this offset of the log, which had come so far when it was made or made active
+    INTEGER NOT NULL DEFAULT 0 CHECK (heard_from >= 0);
+ALTER TABLE log_state ADD COLUMN webhook_changes -- how often webhooks were changed, for who keeps them in memory
+    INTEGER NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0);
+CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (

@@ -24,8 +24,11 @@ from tests.storage.schema.test_versions import CHANGES
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 UNTOLD = {
     "api_keys": {"token_hash"},
-    "webhooks": {"secret", "previous_secret", "previous_until", "failing_since"},
-}
+    "webhooks": {
+        "secret", "previous_secret", "previous_until", "failing_since", "last_success_at",
+        "last_failure_at", "last_error", "heard_from",
+    },
+}  # fmt: skip
 """Secrets, and the hub's own notes about them and about calls."""
 TOLD = (
     "SELECT merchant_id, actor_id, actor_role, action, target_type, target_id, before_state,"
