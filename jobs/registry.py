@@ -13,6 +13,7 @@ from .message_sending.endings import not_sent, parts_end
 from .order_processing import tasks as order_tasks
 from .run import Task
 from .webhook_delivery import tasks as webhook_tasks
+from .webhook_delivery.deliveries import delivery_ends
 
 Opening = Callable[[Context], AbstractAsyncContextManager[Iterable[Task]]]
 """Opens what the tasks of a queue need while their worker lives, such as processes or a session of
@@ -45,6 +46,7 @@ _ENDINGS: dict[tuple[Queue, str], Ending] = {
     ("media_processing", "optimize"): not_made,
     ("message_sending", "send"): not_sent,
     ("message_sending", "bulk"): parts_end,
+    ("webhook_delivery", "deliver"): delivery_ends,
 }
 
 

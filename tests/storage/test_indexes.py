@@ -392,6 +392,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "active": [Call(ANY, lambda made: ())],
         "changes": [Call(ANY, lambda made: ())],
         "disable": [Call(ANY, lambda made: (made.webhook.id, "gone", NOW))],
+        "forget_failures": [Call(ANY, lambda made: (made.webhook.id,))],
         "note_failure": [Call(ANY, lambda made: (made.webhook.id, NOW, "why"))],
         "note_success": [Call(ANY, lambda made: (made.webhook.id, NOW, NOW))],
         "page": _paged(is_active=True),
