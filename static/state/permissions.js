@@ -29,6 +29,7 @@ export function may(role, method) {
   if (INSIDE.has(plural)) return OPERATORS.has(role);
   if (WATCHED.has(method)) return WATCHERS.has(role);
   if (method === 'jobs.status') return true;
+  if (method === 'messages.send') return SELLERS.has(role);
   if (READING.has(verb)) return EVERYBODY.has(role);
   if (method === 'merchants.create') return role === 'admin';
   const sold = SOLD.has(plural) && !KEPT.has(method);
