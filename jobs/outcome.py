@@ -25,10 +25,13 @@ class Done(Struct, frozen=True):
         result: any JSON, kept with the job.
         write: changes what the task changes, behind the fence and in the same transaction; what it
             returns is the result, unless that is None.
+        afterwards: called behind the commit, and also where there was none because the job was not
+            ours any more: for what no transaction holds, such as files.
     """
 
     result: Any = None
     write: Callable[[WriteScope], Awaitable[Any]] | None = None
+    afterwards: Callable[[], Awaitable[None]] | None = None
 
 
 class Failed(Struct, frozen=True):
@@ -66,6 +69,18 @@ class Parked(Struct, frozen=True):
     write: Callable[[WriteScope], Awaitable[Any]] | None = None
 
 
+class Postponed(Struct, frozen=True):
+    """It is done later, through no fault of its own; this attempt does not count.
+
+    Attributes:
+        seconds: how much later.
+        note: why, for people.
+    """
+
+    seconds: float
+    note: str
+
+
 class HandedBack(Struct, frozen=True):
     """The worker stops: another one begins anew. This attempt does not count."""
 
@@ -74,7 +89,7 @@ class Cancelled(Struct, frozen=True):
     """It was told to end, and has."""
 
 
-Outcome = Done | Failed | Parked | HandedBack | Cancelled
+Outcome = Done | Failed | Parked | Postponed | HandedBack | Cancelled
 
 
 async def settle(scope: WriteScope, job: Job, outcome: Outcome, now: str) -> Job:
@@ -105,6 +120,14 @@ async def settle(scope: WriteScope, job: Job, outcome: Outcome, now: str) -> Job
             after = await jobs.settle(scope.tx, job, changes)
             if outcome.write is not None:
                 await outcome.write(scope)
+            scope.jobs.append(after)
+            return after
+        case Postponed():
+            changes = {
+                "state": "scheduled", "run_at": _later(now, outcome.seconds), "note": outcome.note,
+                "max_attempts": job.max_attempts + 1, "updated_at": now,
+            }  # fmt: skip
+            after = await jobs.settle(scope.tx, job, changes)
             scope.jobs.append(after)
             return after
         case HandedBack():
@@ -147,8 +170,7 @@ async def _fail(scope: WriteScope, job: Job, outcome: Failed, now: str) -> Job:
         changes |= {"state": "dead", "finished_at": now}
     else:
         seconds = wait_seconds(job.attempt) if outcome.seconds is None else outcome.seconds
-        run_at = format_ms(parse_ms(now) + int(seconds * 1000))
-        changes |= {"state": "retrying", "run_at": run_at}
+        changes |= {"state": "retrying", "run_at": _later(now, seconds)}
     after = await jobs.settle(scope.tx, job, changes)
     await work.add_attempt(
         scope.tx,
@@ -164,6 +186,10 @@ async def _fail(scope: WriteScope, job: Job, outcome: Failed, now: str) -> Job:
         scope.jobs.append(after)
     record(scope, "job_dead" if dead else "job_failed", after)
     return after
+
+
+def _later(now: str, seconds: float) -> str:
+    return format_ms(parse_ms(now) + int(seconds * 1000))
 
 
 def _last(traceback: str | None) -> str | None:

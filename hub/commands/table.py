@@ -21,6 +21,7 @@ from . import (
     sessions,
     template_versions,
     templates,
+    webhook_deliveries,
     webhooks,
 )
 from .command import Command
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Command] = {
             *sessions.COMMANDS,
             *template_versions.COMMANDS,
             *templates.COMMANDS,
+            *webhook_deliveries.COMMANDS,
             *webhooks.COMMANDS,
         ),
         key=lambda command: command.name,

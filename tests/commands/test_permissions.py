@@ -15,7 +15,17 @@ from hub.commands.command import Command
 from hub.commands.table import COMMANDS
 from hub.settings import Settings
 from hub.tokens import Role
-from storage import deliveries, jobs, media, messages, orders, products, templates, webhooks
+from storage import (
+    deliveries,
+    jobs,
+    media,
+    messages,
+    orders,
+    products,
+    templates,
+    webhook_logs,
+    webhooks,
+)
 from storage.database import Database, Transaction
 from storage.scope import HUB
 from tests.api.pictures import fresh
@@ -77,6 +87,10 @@ class World:
                 return (await media.insert(tx, file)).id
             if kind == "webhook":
                 return (await webhooks.insert(tx, webhook)).id
+            if kind == "delivered":
+                attempt = samples.attempt(webhook.id, delivery_id=webhook.id, **own)
+                await webhooks.insert(tx, webhook)
+                return (await webhook_logs.insert(tx, attempt)).delivery_id
             if kind in ("job", "dead_job"):
                 return (await jobs.insert(tx, job)).id
             await orders.insert(tx, order)
@@ -185,6 +199,11 @@ async def a_conversation(world: World, merchant_id: str) -> Body:
     return {"phone": PHONE}
 
 
+async def replayed(world: World, merchant_id: str) -> Body:
+    delivery = await world.row("delivered", merchant_id)
+    return {"id": delivery, "delivery_id": delivery}
+
+
 CONTENT = {"type": "text", "body": "Hello"}
 BETWEEN: Body = {"from": 1, "to": 1}
 HOOK = {"url": "https://shop.example/hook", "event_types": ["order_*"]}
@@ -230,6 +249,7 @@ TABLE: dict[str, Row] = {
     "orders.list": Row("amvb", said()),
     "orders.pay": Row("amb", of("order", amount=1, method="cash", transaction_id="t")),
     "orders.payments": Row("amvb", of("order")),
+    "orders.process": Row("amb", of("order")),
     "orders.set_status": Row("amb", of("order", status="confirmed")),
     "orders.timeline": Row("amvb", of("order")),
     "orders.update": Row("amb", of("order", notes="no sugar")),
@@ -264,7 +284,9 @@ TABLE: dict[str, Row] = {
     "webhooks.get": Row("am", of("webhook")),
     "webhooks.list": Row("am", said()),
     "webhooks.logs": Row("am", of("webhook")),
+    "webhooks.replay": Row("am", replayed),
     "webhooks.rotate": Row("am", of("webhook")),
+    "webhooks.test": Row("am", of("webhook")),
     "webhooks.update": Row("am", of("webhook", is_active=False)),
 }
 
