@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 from hub.protocol.errors import FieldError, InvalidParams, invalid
 from hub.protocol.times import format_ms, parse_ms
 from hub.stream.waiting import WriteScope
-from jobs.message_sending.bulk import MOST_RECIPIENTS, To, queue_bulk
+from jobs.message_sending.bulk import MOST_RECIPIENTS, queue_bulk
 from jobs.message_sending.send import queue_message
+from jobs.tasks import To
 from storage.merchant_records import Job
 
 from .command import OPERATORS, SELLERS, Command, Invocation, Result

@@ -15,7 +15,8 @@ const READING = new Set(['list', 'get', 'search', 'timeline', 'payments', 'media
 READING.add('version').add('diff').add('preview').add('show');
 /** What people watch; a bot asks how one job is, and no more. */
 const WATCHERS = new Set(['admin', 'merchant', 'viewer']);
-const WATCHED = new Set(['jobs.list', 'jobs.get', 'queues.stats']);
+const WATCHED = new Set(['jobs.list', 'jobs.get', 'queues.stats', 'recurring.list']);
+WATCHED.add('recurring.get');
 /** What only operators see. */
 const INSIDE = new Set(['sessions', 'audit', 'keys', 'webhooks']);
 

@@ -22,6 +22,7 @@ from storage import (
     messages,
     orders,
     products,
+    recurring,
     templates,
     webhook_logs,
     webhooks,
@@ -73,6 +74,7 @@ class World:
         task = samples.task(order.id, driver_id="d", **own)
         message = samples.message(phone=PHONE, **own)
         webhook = samples.webhook(**own)
+        again = samples.recurring_job(**own)
         job = samples.job(state="dead" if kind == "dead_job" else "queued", **own)
         file = samples.file(hash=product.id.replace("-", "") * 2, **own)
 
@@ -91,6 +93,8 @@ class World:
                 attempt = samples.attempt(webhook.id, delivery_id=webhook.id, **own)
                 await webhooks.insert(tx, webhook)
                 return (await webhook_logs.insert(tx, attempt)).delivery_id
+            if kind == "recurring":
+                return (await recurring.insert(tx, again)).id
             if kind in ("job", "dead_job"):
                 return (await jobs.insert(tx, job)).id
             await orders.insert(tx, order)
@@ -207,6 +211,9 @@ async def replayed(world: World, merchant_id: str) -> Body:
 CONTENT = {"type": "text", "body": "Hello"}
 BETWEEN: Body = {"from": 1, "to": 1}
 HOOK = {"url": "https://shop.example/hook", "event_types": ["order_*"]}
+AGAIN = {
+    "name": "news", "task": "send", "args": {"to": PHONE, "text": "Hello"}, "schedule": "0 9 * * *",
+}  # fmt: skip
 PICTURE = base64.b64encode(fresh()).decode()
 TABLE: dict[str, Row] = {
     "audit.list": Row("am", said()),
@@ -264,6 +271,11 @@ TABLE: dict[str, Row] = {
     "queues.pause": Row("am", said(name="order_processing")),
     "queues.resume": Row("am", said(name="order_processing")),
     "queues.stats": Row("amv", said()),
+    "recurring.create": Row("am", said(**AGAIN)),
+    "recurring.delete": Row("am", of("recurring")),
+    "recurring.get": Row("amv", of("recurring")),
+    "recurring.list": Row("amv", said()),
+    "recurring.update": Row("am", of("recurring", name="news")),
     "sessions.disconnect": Row("am", of("session")),
     "sessions.list": Row("am", said()),
     "templates.activate": Row("am", of("template")),
