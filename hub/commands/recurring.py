@@ -4,13 +4,14 @@ What cannot be done is refused when it is made, not when it comes: the schedule 
 whether the task takes its arguments as things are now.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
-from hub.protocol.errors import InvalidParams, invalid
+from hub.protocol.errors import Conflict, InvalidParams, invalid
 from hub.protocol.events import locate
 from hub.protocol.ids import uuid7
 from hub.protocol.times import format_ms
@@ -21,7 +22,7 @@ from jobs.message_sending.recipients import recipient_of
 from jobs.message_sending.rendering import plain, rendered
 from jobs.message_sending.send import active_template
 from jobs.tasks import Repeated, RepeatedBulk
-from storage import recurring
+from storage import errors, recurring
 from storage.merchant_records import MissedRuns, Queue, RecurringJob
 from storage.table import encode_json
 
@@ -90,6 +91,7 @@ async def create(call: Invocation, params: NewRecurring) -> Result:
     Raises:
         InvalidParams: the schedule never comes, there is no such time zone, or the task does not
             take its arguments.
+        Conflict: another one has the name.
     """
     row = RecurringJob(
         id=params.id or uuid7(), merchant_id=call.merchant_id, name=params.name, queue=_QUEUE,
@@ -101,7 +103,8 @@ async def create(call: Invocation, params: NewRecurring) -> Result:
 
     async def work(scope: WriteScope) -> Result:
         await _check_args(scope, row)
-        return {"recurring": await recurring.insert(scope.tx, row)}
+        with _name_of_its_own(row):
+            return {"recurring": await recurring.insert(scope.tx, row)}
 
     return await call.commit(work)
 
@@ -110,7 +113,7 @@ async def update(call: Invocation, params: RecurringChange) -> Result:
     """Change what is given; when it comes next follows from the schedule of now on.
 
     Raises:
-        InvalidParams: see `create`.
+        InvalidParams, Conflict: see `create`.
         PreconditionFailed: it has another version than `If-Match` says.
     """
     given = {
@@ -135,7 +138,8 @@ async def update(call: Invocation, params: RecurringChange) -> Result:
         if row.args != before.args or (row.is_active and not before.is_active):
             await _check_args(scope, row)
         row = structs.replace(row, updated_at=call.now)
-        return {"recurring": await recurring.update(scope.tx, row)}
+        with _name_of_its_own(row):
+            return {"recurring": await recurring.update(scope.tx, row)}
 
     return await call.commit(work)
 
@@ -150,6 +154,23 @@ async def delete(call: Invocation, params: ById) -> Result:
         return {"id": row.id}
 
     return await call.commit(work)
+
+
+@contextmanager
+def _name_of_its_own(row: RecurringJob) -> Iterator[None]:
+    """Say that a name is taken where the database refuses it.
+
+    Raises:
+        Conflict: another recurring job of the merchant has it.
+    """
+    try:
+        yield
+    except errors.Conflict as error:
+        if "_name_" not in str(error):
+            raise
+        raise Conflict(
+            f"there is a recurring job with the name {row.name!r}: give another"
+        ) from None
 
 
 # ── when ─────────────────────────────────────────────────────────────────────────────────────────

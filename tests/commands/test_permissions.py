@@ -74,7 +74,7 @@ class World:
         task = samples.task(order.id, driver_id="d", **own)
         message = samples.message(phone=PHONE, **own)
         webhook = samples.webhook(**own)
-        again = samples.recurring_job(**own)
+        again = samples.recurring_job(name=f"t {product.id}", **own)
         job = samples.job(state="dead" if kind == "dead_job" else "queued", **own)
         file = samples.file(hash=product.id.replace("-", "") * 2, **own)
 
@@ -198,6 +198,13 @@ async def an_order(world: World, merchant_id: str) -> Body:
     return {"customer_phone": "+263771234567", "items": [item]}
 
 
+async def a_recurring_job(world: World, merchant_id: str) -> Body:
+    return {
+        "name": f"Daily {samples.new_id()}", "task": "send", "schedule": "0 9 * * *",
+        "args": {"to": PHONE, "text": "Hello"},
+    }  # fmt: skip
+
+
 async def a_conversation(world: World, merchant_id: str) -> Body:
     await world.row("message", merchant_id)
     return {"phone": PHONE}
@@ -211,9 +218,6 @@ async def replayed(world: World, merchant_id: str) -> Body:
 CONTENT = {"type": "text", "body": "Hello"}
 BETWEEN: Body = {"from": 1, "to": 1}
 HOOK = {"url": "https://shop.example/hook", "event_types": ["order_*"]}
-AGAIN = {
-    "name": "news", "task": "send", "args": {"to": PHONE, "text": "Hello"}, "schedule": "0 9 * * *",
-}  # fmt: skip
 PICTURE = base64.b64encode(fresh()).decode()
 TABLE: dict[str, Row] = {
     "audit.list": Row("am", said()),
@@ -271,11 +275,11 @@ TABLE: dict[str, Row] = {
     "queues.pause": Row("am", said(name="order_processing")),
     "queues.resume": Row("am", said(name="order_processing")),
     "queues.stats": Row("amv", said()),
-    "recurring.create": Row("am", said(**AGAIN)),
+    "recurring.create": Row("am", a_recurring_job),
     "recurring.delete": Row("am", of("recurring")),
     "recurring.get": Row("amv", of("recurring")),
     "recurring.list": Row("amv", said()),
-    "recurring.update": Row("am", of("recurring", name="news")),
+    "recurring.update": Row("am", of("recurring", missed="skip")),
     "sessions.disconnect": Row("am", of("session")),
     "sessions.list": Row("am", said()),
     "templates.activate": Row("am", of("template")),

@@ -99,6 +99,19 @@ async def test_what_could_never_be_done_is_refused(
     assert (await shop.done("GET", "/recurring"))["recurring"] == [row]
 
 
+async def test_each_has_a_name_of_its_own(shop: Shop) -> None:
+    await made(shop)
+    other = await made(shop, MANY)
+    theirs = {**DAILY, "name": MANY["name"]}
+    await made(shop, theirs, who="owner")
+    answer = await shop.ask("POST", "/recurring", DAILY)
+    assert (answer.status, DAILY["name"] in answer.json()["error"]) == (409, True)
+    path = f"/recurring/{other['id']}"
+    answer = await shop.ask("PATCH", path, {"name": DAILY["name"]})
+    assert (answer.status, DAILY["name"] in answer.json()["error"]) == (409, True)
+    assert (await shop.done("GET", path))["recurring"] == other
+
+
 async def test_other_tasks_do_not_recur(shop: Shop) -> None:
     for task in ("optimize", "process", "deliver"):
         body = {**DAILY, "task": task}
