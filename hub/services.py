@@ -30,8 +30,8 @@ from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
+from hub.work import make_queues
 from jobs.broker import Broker
-from jobs.context import Context
 from jobs.control import Queues
 from storage.database import Database
 
@@ -137,14 +137,7 @@ async def open_services(
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
-        queues = Queues(
-            Context(
-                log=event_log, worker=uuid7(), media_root=settings.media_folder, hub_id=instance,
-                public_url=settings.public_url,
-            ),
-            instance, settings.workers,
-        )  # fmt: skip
-        event_log.queued = queues.told
+        queues = make_queues(settings, event_log, instance, settings.workers)
         if broker.url is not None:
             endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
