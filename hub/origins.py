@@ -31,9 +31,13 @@ class Origins:
         public_url: `HUB_PUBLIC_URL`, or None.
         port: the port on which the hub listens.
         allowed: `HUB_ALLOWED_ORIGINS`.
+
+    Attributes:
+        local_url: the hub's address on this machine.
     """
 
     def __init__(self, public_url: str | None, port: int, allowed: tuple[str, ...]) -> None:
+        self.local_url = origin_of(f"http://{_LOOPBACK[0]}:{port}")
         own = {origin_of(f"http://{name}:{port}") for name in _LOOPBACK}
         if public_url is not None:
             own.add(origin_of(public_url))

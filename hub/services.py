@@ -30,10 +30,13 @@ from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
+from hub.tasks.dispatcher import Dispatcher
+from hub.tasks.files import Pictures
 from hub.work import make_queues
 from jobs.broker import Broker
 from jobs.control import Queues
 from storage.database import Database
+from storage.merchant_records import Job
 
 
 class Started(NamedTuple):
@@ -59,6 +62,7 @@ class Services(msgspec.Struct, frozen=True):
         merchants: the ids of all merchants, kept by the command that makes one.
         media: the files of uploaded pictures; who serves them opens it first.
         queues: what hears of jobs, and has them done.
+        dispatcher: what hands tasks to bots.
         broker: carries the ids of jobs; who opens the services has opened it.
     """
 
@@ -79,6 +83,7 @@ class Services(msgspec.Struct, frozen=True):
     started: Started
     media: MediaFolder
     queues: Queues
+    dispatcher: Dispatcher
     broker: Broker
 
 
@@ -138,6 +143,17 @@ async def open_services(
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
         queues = make_queues(settings, event_log, instance, settings.workers)
+        pictures = Pictures(media, settings.public_url, origins.local_url)
+        dispatcher = Dispatcher(event_log, instance, pictures, gateway.spawn)
+        dispatcher.draining = lambda: gateway.draining
+        gateway.tasks = dispatcher
+        endless.append(tasks.create_task(dispatcher.run()))
+
+        def told(jobs: list[Job]) -> None:
+            queues.told(jobs)
+            dispatcher.told(jobs)
+
+        event_log.queued = told
         if broker.url is not None:
             endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
@@ -149,7 +165,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, broker,
+                queues, dispatcher, broker,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

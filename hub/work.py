@@ -21,7 +21,7 @@ from storage.merchant_records import Queue
 def make_queues(
     settings: Settings, event_log: EventLog, instance: str, names: Iterable[Queue]
 ) -> Queues:
-    """The queues of this process, which hear of jobs from now on; see `Queues.run`.
+    """The queues of this process; see `Queues.told` and `Queues.run`.
 
     Args:
         instance: the id of this process, which stays over its restarts.
@@ -31,9 +31,7 @@ def make_queues(
         log=event_log, worker=uuid7(), media_root=settings.media_folder, hub_id=instance,
         public_url=settings.public_url,
     )  # fmt: skip
-    queues = Queues(context, instance, names)
-    event_log.queued = queues.told
-    return queues
+    return Queues(context, instance, names)
 
 
 @asynccontextmanager
@@ -51,6 +49,7 @@ async def open_work(
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(event_log.run())
         queues = make_queues(settings, event_log, instance, names)
+        event_log.queued = queues.told
         endless = [
             tasks.create_task(event_log.keep_up()),
             tasks.create_task(queues.run(broker.url)),

@@ -90,24 +90,6 @@ async def open_by_key(tx: Transaction, queue: Queue, unique_key: str) -> Job | N
     return found[0] if found else None
 
 
-async def page(
-    tx: Transaction,
-    after: str,
-    limit: int,
-    *,
-    queue: Queue | None = None,
-    state: JobState | None = None,
-    parent_id: str | None = None,
-) -> list[Job]:
-    """Up to `limit` jobs, newest first.
-
-    Args:
-        after: the last id of the page before; empty for the newest.
-    """
-    filters = {"queue": queue, "state": state, "parent_id": parent_id}
-    return await _JOBS.page(tx, after, limit, filters, newest_first=True)
-
-
 async def by_run_time(
     tx: Transaction,
     queue: Queue,

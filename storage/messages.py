@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from . import conversations
-from .database import Transaction
+from .database import Transaction, Value
 from .merchant_records import Message, MessageStatus
+from .scope import scoped
 from .table import Table, of_one
 
 _MESSAGES = Table("messages", Message, "message")
@@ -151,3 +152,45 @@ async def advance(tx: Transaction, steps: Sequence[Step], now: str) -> None:
         " updated_at = ? FROM wanted WHERE merchant_id = m AND id = i",
         (now,),
     )
+
+
+# ── those whose jobs people change ───────────────────────────────────────────────────────────
+
+
+async def give_up(
+    tx: Transaction, keys: Sequence[tuple[str, str]], error: str, now: str
+) -> list[Message]:
+    """Note of those of these messages that wait to be sent that they will not be.
+
+    Args:
+        keys: merchant_id and id.
+        error: why, a sentence.
+    """
+    return await _step(tx, keys, "status = 'failed', error = ?", (error,), "status = 'queued'", now)
+
+
+async def wait_again(tx: Transaction, keys: Sequence[tuple[str, str]], now: str) -> list[Message]:
+    """Let those of these messages that were not sent wait to be sent again."""
+    return await _step(tx, keys, "status = 'queued', error = NULL", (), "status = 'failed'", now)
+
+
+async def _step(
+    tx: Transaction,
+    keys: Sequence[tuple[str, str]],
+    setting: str,
+    new: Sequence[Value],
+    condition: str,
+    now: str,
+) -> list[Message]:
+    if not keys:
+        return []
+    where, bound = scoped(tx)
+    rows = await tx.fetch_wanted(
+        ("wanted_merchant", "wanted_id"),
+        keys,
+        f"UPDATE messages SET {setting}, updated_at = ?, version = version + 1"  # noqa: S608
+        f" FROM wanted WHERE {where} AND merchant_id = wanted_merchant AND id = wanted_id"
+        f" AND {condition} RETURNING {_MESSAGES.columns}",
+        (*new, now, *bound),
+    )
+    return _MESSAGES.parse(rows)

@@ -35,7 +35,7 @@ async def not_sent(scope: WriteScope, job: Job) -> None:
                 "messageId": message.id, "toPhone": message.phone, "error": message.error,
                 "jobId": job.id, "version": message.version,
             },
-            f"message/{message.id}",
+            f"chat/{message.phone}",
         )  # fmt: skip
 
 

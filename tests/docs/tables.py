@@ -46,6 +46,7 @@ ALTER = re.compile(r"^ALTER TABLE (\w+)\n((?:    ADD [^\n]*\n)+)", re.MULTILINE)
 INDEX = re.compile(
     r"^CREATE (UNIQUE )?INDEX (\w+) ON (\w+) \((.*?)\)(?: WHERE (.*))?;", re.MULTILINE
 )
+DROPPED = re.compile(r"^DROP INDEX (\w+);", re.MULTILINE)
 COLUMN = re.compile(r"^ *(?:ADD COLUMN )?([a-z_]+) ([A-Z]+(?: PRECISION)?(?:\(\d+\))?)(.*)$")
 REFERENCE = re.compile(r"REFERENCES (\w+) \(([\w, ]+)\)( ON DELETE CASCADE)?")
 COMMENT = re.compile(r"^\s*(?:ADD COLUMN )?,?\s*([a-z_]+)\b.*?-- (.*)$")
@@ -104,7 +105,13 @@ def _sqlite_table(database: sqlite3.Connection, name: str, sql: str) -> Table:
     for _, index, unique, origin, _ in database.execute(f"PRAGMA index_list({name})").fetchall():
         if origin == "pk":
             continue
-        columns = [row[2] for row in database.execute(f"PRAGMA index_info({index})")]
+        columns = [
+            f"{column} DESC" if descending else column
+            for _, _, column, descending, _, is_key in database.execute(
+                f"PRAGMA index_xinfo({index})"
+            )
+            if is_key
+        ]
         if origin == "u":
             table.rules.append(f"unique ({', '.join(columns)})")
             continue
@@ -116,14 +123,21 @@ def _sqlite_table(database: sqlite3.Connection, name: str, sql: str) -> Table:
 
 def postgres_tables() -> dict[str, Table]:
     """What the migrations say for Postgres."""
-    text = "\n".join([RUNNERS, *(step.sql for step in migrations("postgres"))])
+    steps = [RUNNERS, *(step.sql for step in migrations("postgres"))]
+    text = "\n".join(steps)
     tables: dict[str, Table] = {}
     for match in TABLE.finditer(text):
         tables[match[1]] = _add_lines(Table(), match[2])
     for match in ALTER.finditer(text):
         _add_lines(tables[match[1]], match[2])
-    for unique, name, table, columns, where in INDEX.findall(text):
-        tables[table].rules.append(_index(name, columns, where, unique=bool(unique)))
+    indexes: dict[str, tuple[str, str]] = {}
+    for step in steps:
+        for name in DROPPED.findall(step):
+            del indexes[name]
+        for unique, name, table, columns, where in INDEX.findall(step):
+            indexes[name] = table, _index(name, columns, where, unique=bool(unique))
+    for table, rule in indexes.values():
+        tables[table].rules.append(rule)
     return tables
 
 

@@ -8,6 +8,7 @@ import uvloop
 
 from hub.peers import Peers
 from hub.stream.log import EventLog
+from hub.tasks.dispatcher import Dispatcher
 from storage.database import Database, Engine
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.support.databases import ENGINES
@@ -43,10 +44,14 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing_kept(event_log: EventLog) -> None:
         pass
 
+    async def nothing_held(dispatcher: Dispatcher) -> None:
+        pass
+
     monkeypatch.setattr("hub.services.forget_answers", nothing_kept)
     monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 3600)
     monkeypatch.setattr("hub.peers._BEAT_SECONDS", 3600)
     monkeypatch.setattr(Peers, "_look_again", nothing)
+    monkeypatch.setattr(Dispatcher, "run", nothing_held)
 
 
 @pytest.fixture

@@ -17,7 +17,11 @@ _EXPLAINED = re.compile(r"\s*(SELECT|WITH|UPDATE|DELETE)\b")
 _UNBOUNDED = {"merchants", "paused_queues", "workers"}
 """Tables that may be read as a whole, from an index: all merchants are known to each hub, and so
 are the few workers and the queues that stand still."""
-_NO_TABLE = INFRASTRUCTURE | {"wanted", "scope_secret", "CONSTANT", "pragma_foreign_key_list"}
+_BOUNDED = {"counted", "stretch"}
+"""Subqueries with a LIMIT of their own; what they read is looked at by itself."""
+_NO_TABLE = (
+    INFRASTRUCTURE | _BOUNDED | {"wanted", "scope_secret", "CONSTANT", "pragma_foreign_key_list"}
+)
 
 
 class Explaining:
@@ -107,7 +111,7 @@ class Explaining:
         if index in self._partial or (index and match[1] in _UNBOUNDED):
             return None
         # In the order of an index, or of the table itself, a page is read and no more.
-        if re.search(r"ORDER BY (\w+, )?[\w.]+( ASC| DESC)? LIMIT \?$", sql):
+        if re.search(r"ORDER BY (\w+( DESC)?, )?[\w.]+( ASC| DESC)? LIMIT \?$", sql):
             return None if index or "log_offset" in sql else step
         return step
 

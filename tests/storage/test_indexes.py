@@ -18,6 +18,7 @@ import storage
 from storage import audit, events, instances, keys
 from storage.database import Database, Engine, Transaction
 from storage.errors import Conflict, NotFound, Stale
+from storage.job_lists import Place
 from storage.messages import Step
 from storage.records import ApiKey, Merchant
 from storage.scope import HUB, Scope
@@ -111,6 +112,24 @@ def _audited() -> list[Call]:
     ]
 
 
+def _listed() -> list[Call]:
+    """Lists of jobs, of their first page and of a later one; parts are one merchant's."""
+
+    def call(scopes: tuple[Scope, ...], after: Place | None, **filters: Any) -> Call:
+        return Call(scopes, lambda made: (after, 10), filters, needed={"whole": False})
+
+    narrowing = {"queue": "message_sending", "state": ["queued", "dead"], "name": "send"}
+    return [
+        listed
+        for after in (None, Place(NOW, "m1", NO_ID))
+        for listed in (
+            call(ONE, after, **narrowing, parent_id=NO_ID),
+            call(ALL, after, **narrowing),
+            Call(ONE, lambda made, after=after: (after, 10), needed={"whole": True}),  # type: ignore[misc]
+        )
+    ]
+
+
 def _combinations(filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for count in range(len(filters) + 1):
         for names in itertools.combinations(filters, count):
@@ -178,6 +197,27 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "lost_bots": [Call(ALL, lambda made: ())],
         "remove_silent": [Call(ALL, lambda made: ("i1", LATER))],
     },
+    "job_changes": {
+        "ask_to_end": [Call(ANY, lambda made: ([("m1", made.job.id), ("m1", NO_ID)], NOW))],
+        "await_parts": [Call(ANY, lambda made: ([("m1", made.job.id)], NOW))],
+        "begin_anew": [
+            Call(ANY, lambda made: ([("m1", made.job.id)], {"message_sending": 3}, NOW))
+        ],
+        "cancel": [Call(ANY, lambda made: ([("m1", made.job.id), ("m1", NO_ID)], NOW))],
+        "discard": [Call(ANY, lambda made: ([("m1", made.job.id), ("m1", NO_ID)],))],
+    },
+    "job_counts": {
+        "awaiting_bot": [Call(ANY, lambda made: ("message_sending",))],
+        "by_state": [Call(ANY, lambda made: ())],
+        "finished_since": [Call(ANY, lambda made: ("message_sending", NOW))],
+        "last_finished": [Call(ANY, lambda made: ("message_sending", NOW))],
+        "waiting_since": [Call(ANY, lambda made: ("message_sending",))],
+    },
+    "job_lists": {
+        "at": [Call(ANY, lambda made: ([Place(NOW, "m1", made.job.id)],))],
+        "newest": _listed(),
+        "place_of": [Call(ONE, lambda made: ([made.job.id, NO_ID],))],
+    },
     "jobs": {
         **_kept("job"),
         "by_run_time": [
@@ -197,7 +237,6 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "next_run_at": [Call(ALL, lambda made: ("message_sending",))],
         "note_progress": [Call(ANY, lambda made: (made.job, 50, "half", NOW))],
         "open_by_key": [Call(ONE, lambda made: ("message_sending", "u1"))],
-        "page": _paged(queue="message_sending", state="queued", parent_id=NO_ID),
         "put_result": [Call(ANY, lambda made: (made.job, {"ok": True}))],
         "settle": [Call(ANY, lambda made: (made.job, {"state": "dead"}))],
         "states_of_parts": [Call(ONE, lambda made: (NO_ID,))],
@@ -235,9 +274,11 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         **_kept("message"),
         "advance": [Call(ONE, lambda made: ([Step("m1", made.message.id, "read", None)], NOW))],
         "by_provider_id": [Call(ONE, lambda made: ("p1",))],
+        "give_up": [Call(ANY, lambda made: ([("m1", made.message.id)], "why", NOW))],
         "insert_many": [Call(ONE, lambda made: ([samples.new_message()],))],
         "page": _paged(phone="+4917000", status="received", direction="inbound"),
         "states": [Call(ANY, lambda made: ([("m1", "p1"), ("m1", "p2")],))],
+        "wait_again": [Call(ANY, lambda made: ([("m1", made.message.id)], NOW))],
     },
     "orders": {
         **_kept("order"),
@@ -286,6 +327,29 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "due": [Call(ALL, lambda made: (NOW, 10))],
         "next_run_at": [Call(ALL, lambda made: ())],
         "page": _paged(),
+    },
+    "sending": {
+        "by_provider_ids": [Call(ONE, lambda made: (["p1", "p2"],))],
+        "cancel_jobs": [Call(ONE, lambda made: ([made.job.id, NO_ID], NOW))],
+        "count_parts": [Call(ONE, lambda made: (NO_ID,))],
+        "dead_parts": [Call(ONE, lambda made: (NO_ID, 10))],
+        "hand_over": [Call(ONE, lambda made: ([made.job.id, NO_ID], "w1", NOW))],
+        "held_by_others": [Call(ALL, lambda made: ("w1", NOW, 10))],
+        "jobs": [Call(ONE, lambda made: ([made.job.id, NO_ID],))],
+        "mark_failed": [Call(ONE, lambda made: ([made.message.id], "why", NOW))],
+        "mark_sent": [Call(ONE, lambda made: ([(made.message.id, "p9", "sent")], NOW))],
+        "messages": [Call(ONE, lambda made: ([made.message.id, NO_ID],))],
+        "next_waiting_at": [Call(ONE, lambda made: ())],
+        "note_progress": [Call(ONE, lambda made: ([made.job.id], 50, "half", NOW))],
+        "open_parts": [Call(ONE, lambda made: (NO_ID, 10))],
+        "parents": [Call(ALL, lambda made: (10,))],
+        "postpone": [Call(ONE, lambda made: ({LATER: [made.job.id]}, NOW))],
+        "put_args": [Call(ONE, lambda made: (made.job.id, {"a": 1}, NOW))],
+        "take_over": [Call(ONE, lambda made: ([made.job.id], "w1", NOW))],
+        "take_up_again": [Call(ONE, lambda made: ([made.job.id], NOW))],
+        "uncertain_parts": [Call(ONE, lambda made: (NO_ID,))],
+        "waiting": [Call(ONE, lambda made: (NOW, 10))],
+        "with_waiting": [Call(ALL, lambda made: (["m1", "m2"], NOW))],
     },
     "seeds": {
         "seed": [Call(ANY, lambda made: ("m1", NOW, new_id))],

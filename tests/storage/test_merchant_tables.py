@@ -469,28 +469,6 @@ async def test_jobs_come_in_the_order_of_their_time(database: Database, made: Ev
     assert [job.run_at for job in every] == sorted(times)
 
 
-async def test_jobs_are_found_by_each_filter_newest_first(
-    database: Database, made: Everything
-) -> None:
-    part = samples.job(parent_id=made.job.id, state="running")
-    other = samples.job(queue="webhook_delivery", id="order-1")
-    for record in (part, other):
-        await write(database, lambda tx, record=record: jobs.insert(tx, record))  # type: ignore[misc]
-    for filters, expected in (
-        ({}, [other, part, made.job]),
-        ({"parent_id": made.job.id}, [part]),
-        ({"queue": "message_sending"}, [part, made.job]),
-        ({"state": "queued"}, [other, made.job]),
-        ({"queue": "message_sending", "state": "queued"}, [made.job]),
-    ):
-        for scope in (samples.OURS, HUB):
-            found = await read(database, lambda tx, f=filters: jobs.page(tx, "", 9, **f), scope)  # type: ignore[misc]
-            assert found == expected
-    await write(database, lambda tx: jobs.delete(tx, made.job.id))
-    with pytest.raises(NotFound):
-        await read(database, lambda tx: jobs.get(tx, part.id))
-
-
 # ── idempotency ──────────────────────────────────────────────────────────────────────────────────
 
 

@@ -212,7 +212,7 @@ async def test_an_id_is_taken_within_its_merchant_alone(
     assert await read(database, lambda tx: kind.module.get(tx, record.id)) == record
 
 
-PAGED = [param for param in KINDS if param.id != "product_media"]
+PAGED = [param for param in KINDS if param.id not in ("product_media", "jobs")]
 
 
 @pytest.mark.parametrize("kind", PAGED)
@@ -225,7 +225,7 @@ async def test_pages_have_no_holes_while_rows_are_added(
         return {"hash": f"{number:064x}"} if kind.module is media else {}
 
     before = [(await add(database, kind, made, **unlike(n + 16))).id for n in range(7)]
-    newest_first = kind.module in (messages, webhook_logs, jobs)
+    newest_first = kind.module in (messages, webhook_logs)
     seen: list[str] = []
     after, number = "", 100
     while True:

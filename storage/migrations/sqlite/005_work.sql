@@ -12,8 +12,23 @@ ALTER TABLE jobs ADD COLUMN expires_at -- after which it is not worth while any 
     TEXT CHECK (expires_at GLOB '????-??-??T??:??:??.???Z' AND expires_at IS strftime('%Y-%m-%dT%H:%M:%fZ', expires_at, '+0 days'));
 
 CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
+CREATE INDEX jobs_parents ON jobs (merchant_id, id) WHERE awaits = 'children';
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
-CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state) WHERE parent_id IS NOT NULL;
+CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state, created_at, id) WHERE parent_id IS NOT NULL;
+-- Lists go by the time of making, not by ids, which may be chosen. With a queue, a state or a parent they are put together from one stretch of these for each queue and state.
+DROP INDEX jobs_queue;
+DROP INDEX jobs_state;
+DROP INDEX jobs_queue_state;
+DROP INDEX jobs_parent;
+DROP INDEX jobs_all_queue;
+DROP INDEX jobs_all_state;
+DROP INDEX jobs_all_queue_state;
+CREATE INDEX jobs_made ON jobs (merchant_id, created_at, id);
+CREATE INDEX jobs_whole ON jobs (merchant_id, created_at, id) WHERE parent_id IS NULL;
+CREATE INDEX jobs_name ON jobs (merchant_id, name, created_at, id);
+CREATE INDEX jobs_queue_state ON jobs (merchant_id, queue, state, created_at, id);
+CREATE INDEX jobs_all_made ON jobs (created_at, id);
+CREATE INDEX jobs_all_queue_state ON jobs (queue, state, created_at, id);
 CREATE INDEX jobs_finished ON jobs (queue, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX jobs_finished_own ON jobs (merchant_id, queue, finished_at) WHERE finished_at IS NOT NULL;
 
