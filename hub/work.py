@@ -59,8 +59,6 @@ async def open_work(
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
         finally:
-            with contextlib.suppress(asyncio.CancelledError):
-                await queues.stop()
             for task in endless:
                 task.cancel()
             event_log.close()
