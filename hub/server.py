@@ -94,6 +94,7 @@ class HubServer(uvicorn.Server):
         log.info("stopping", connections=len(self._services.gateway))
         gateway = self._services.gateway
         gateway.say_bye()
+        self._services.queues.rest()
         for server in self.servers:
             server.close()
         drain = asyncio.ensure_future(self._drain())

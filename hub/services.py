@@ -170,6 +170,8 @@ async def open_services(
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error
         finally:
+            with contextlib.suppress(asyncio.CancelledError):
+                await queues.stop()
             peers.end()
             for task in endless:
                 task.cancel()

@@ -1,32 +1,44 @@
-"""The queues of one process: what hears of jobs behind each commit, and the workers."""
+"""The queues of one process: what hears of jobs behind each commit, and the workers.
+
+    a commit ─▶ told ─▶ the broker (wakes workers, here and elsewhere) ─▶ a worker ─▶ execution
+
+What the broker loses is put back by `reconcile`, what a dead worker held by `holder`, and what is
+for later comes by `schedule`. Every process does all of it; the database says who was first.
+"""
 
 import asyncio
-import socket
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack, suppress
-from os import getpid
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
 
 import structlog
-from arq import create_pool
-from arq.connections import ArqRedis
 
 from hub.protocol.errors import HubError
-from storage import work
+from storage import jobs, work
+from storage.database import Transaction
 from storage.errors import StorageError
+from storage.jobs import JobKey
 from storage.merchant_records import Job, Queue
 from storage.scope import HUB
 
 from .address import redis_settings
-from .context import Context, WriteScope
+from .arq_queues import ArqQueues, BrokerGone, Gathering, Waiting, connect
+from .context import Context
 from .execution import Execution
-from .queues import BEAT_SECONDS, RUN, arq_id, redis_key
+from .holder import Holder
+from .queues import CANCEL_CHANNEL, NAMES, arq_id, redis_key, wake_channel
+from .reconcile import Reconciler
 from .registry import open_tasks
-from .schedule import make_due
-from .worker import QueueWorker, decode, encode
+from .schedule import Clock
+from .worker import QueueWorker
 
 log = structlog.get_logger("jobs.control")
 
-_LOOK_SECONDS = 0.5
+STOP_SECONDS = 3.0
+"""How long jobs may take to end by themselves when the process stops."""
+_HAND_BACK_SECONDS = 1.5
+_LOOK_SECONDS = 1.0
+"""How often it is looked which jobs are to end, and which queues stand still."""
+_RETRY_SECONDS = 1.0
 
 
 class Queues:
@@ -37,76 +49,174 @@ class Queues:
         names: the queues whose jobs are done here.
 
     Attributes:
-        awaiting: called with jobs that wait for what no worker has.
+        awaiting: called with jobs that wait for what no worker has, or do so no more.
     """
 
     def __init__(self, context: Context, instance: str, names: Iterable[Queue]) -> None:
         self.awaiting: Callable[[list[Job]], None] = lambda jobs: None
         self._context = context
-        self._instance = instance
         self._names = tuple(names)
-        self._queued: list[Job] = []
-        self._wake = asyncio.Event()
+        self._broker: ArqQueues | None = None
+        self._execution: Execution | None = None
+        self._reconciler: Reconciler | None = None
+        self._workers: dict[Queue, QueueWorker] = {}
+        self._gathered = Gathering(self._put)
+        self._clock = Clock(context)
+        self._holder = Holder(context, instance, self._names, self._holds)
+        self._running: list[asyncio.Task[None]] = []
+
+    # ── what is told ─────────────────────────────────────────────────────────────────────────
 
     def told(self, jobs: list[Job]) -> None:
         """Hear of jobs that a commit has given somewhere to go."""
-        self._queued += [job for job in jobs if job.state == "queued" and job.awaits is None]
-        awaiting = [job for job in jobs if job.state == "queued" and job.awaits is not None]
-        if awaiting:
-            self.awaiting(awaiting)
-        self._wake.set()
+        queued: list[Job] = []
+        others: list[Job] = []
+        for job in jobs:
+            if job.state in ("scheduled", "retrying"):
+                self._clock.expect(job.run_at)
+            elif job.state == "queued" and job.awaits is None:
+                queued.append(job)
+            else:
+                others.append(job)
+        if others:
+            self.awaiting(others)
+        if self._broker is not None:  # until then the reconciler knows of them
+            self._gathered.add(*queued)
+
+    def cancel(self, keys: Sequence[JobKey]) -> None:
+        """Have running jobs end whose rows say so, wherever they run."""
+        for key in keys:
+            here = self._execution is not None and self._execution.cancel(key)
+            if not here and self._broker is not None:
+                told = asyncio.create_task(self._tell_to_end(key))
+                self._running.append(told)
+                told.add_done_callback(self._running.remove)
+
+    def resumed(self) -> None:
+        """A queue goes on, or stands still: look which."""
+        if self._reconciler is not None:
+            self._reconciler.wake()
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the broker answered when it was last asked."""
+        return self._broker is not None and self._broker.reachable
+
+    # ── working ──────────────────────────────────────────────────────────────────────────────
 
     async def run(self, redis_url: str) -> None:
-        """Carry jobs to arq and work, until cancelled."""
+        """Carry jobs and work, until cancelled; `stop` comes first."""
         async with AsyncExitStack() as stack:
-            settings = redis_settings(redis_url)
-            redis = await create_pool(settings, job_serializer=encode, job_deserializer=decode)
-            stack.push_async_callback(redis.aclose)
+            broker = self._broker = ArqQueues(connect(redis_settings(redis_url)))
+            stack.push_async_callback(broker.close)
             tasks = await stack.enter_async_context(open_tasks(self._context, self._names))
+            execution = self._execution = Execution(self._context, tasks)
+            reconciler = self._reconciler = Reconciler(self._context, broker)
+            broker.returned.append(reconciler.wake)
             await self._enter()
-            execution = Execution(self._context, tasks)
-            workers = [QueueWorker(n, self._context, execution, redis) for n in self._names]
             async with asyncio.TaskGroup() as group:
-                for worker in workers:
-                    group.create_task(worker.run())
-                group.create_task(self._beat())
-                group.create_task(self._look())
-                await self._carry(redis)
+                for queue in self._names:
+                    worker = self._workers[queue] = self._worker(queue, broker, execution)
+                    group.create_task(worker.async_run())
+                for endless in (
+                    self._holder.run(), self._clock.run(), reconciler.run(),
+                    self._listen(broker), self._look(execution),
+                ):  # fmt: skip
+                    group.create_task(endless)
 
-    async def _carry(self, redis: ArqRedis) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            queued, self._queued = self._queued, []
-            for job in queued:
-                await redis.enqueue_job(
-                    RUN, arq_id(job), _job_id=arq_id(job), _queue_name=redis_key(job.queue)
-                )
+    def rest(self) -> None:
+        """Begin nothing more; what is under way goes on until `stop`."""
+        for worker in self._workers.values():
+            worker.stop_picking()
 
-    async def _look(self) -> None:
-        while True:
-            with suppress(StorageError, HubError):
-                await make_due(self._context)
-            await asyncio.sleep(_LOOK_SECONDS)
+    async def stop(self) -> None:
+        """Begin nothing more, let end what ends soon, and hand the rest back to other workers."""
+        self.rest()
+        workers = list(self._workers.values())
+        if self._execution is not None:
+            await asyncio.gather(*(worker.drained(STOP_SECONDS) for worker in workers))
+            self._execution.hand_back()
+            await asyncio.gather(*(worker.drained(_HAND_BACK_SECONDS) for worker in workers))
+            await asyncio.gather(*(worker.cut() for worker in workers))
+            await self._gathered.drained()
+            try:
+                await self._holder.leave()
+            except (HubError, StorageError) as error:
+                log.warning("the others could not be told of the end", error=str(error))
+
+    def _worker(self, queue: Queue, broker: ArqQueues, execution: Execution) -> QueueWorker:
+        slots = execution.slots[queue]
+        worker = QueueWorker(
+            redis_key(queue), broker, execution.take_on, lambda: slots.room(worker.job_counter)
+        )
+        slots.roomy = worker.roomy
+        return worker
+
+    def _holds(self, key: JobKey) -> bool:
+        return self._execution is not None and key in self._execution.held
 
     async def _enter(self) -> None:
-        context = self._context
-        row = work.Worker(
-            context.worker, self._instance, "worker", list(self._names), socket.gethostname(),
-            getpid(), context.now, context.now,
-        )  # fmt: skip
+        while True:
+            try:
+                return await self._holder.enter()
+            except (HubError, StorageError) as error:
+                log.warning("no place among the workers yet", error=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
 
-        async def enter(scope: WriteScope) -> None:
-            await work.end_former(scope.tx, self._instance)
-            await work.enter(scope.tx, row)
+    async def _put(self, waiting: list[Job]) -> None:
+        """Let the workers have jobs that wait for one."""
+        assert self._broker is not None, "nothing is gathered before there is a broker"
+        for queue in NAMES:
+            of_queue = [Waiting(arq_id(j), j.priority) for j in waiting if j.queue == queue]
+            if of_queue:
+                await self._broker.put(redis_key(queue), of_queue, wake_channel(queue))
+                if queue in self._workers:
+                    self._workers[queue].wake()
 
-        await context.log.commit(enter, HUB)
+    async def _tell_to_end(self, key: JobKey) -> None:
+        assert self._broker is not None, "nobody is told without a broker"
+        try:
+            await self._broker.say(CANCEL_CHANNEL, f"{key[0]}:{key[1]}")
+        except BrokerGone:
+            return  # who runs it looks by itself
 
-    async def _beat(self) -> None:
-        async def beat(scope: WriteScope) -> bool:
-            return await work.beat(scope.tx, self._context.worker, self._context.now)
+    async def _listen(self, broker: ArqQueues) -> None:
+        bells = {wake_channel(queue): worker for queue, worker in self._workers.items()}
+
+        def heard(channel: str, said: str) -> None:
+            if channel in bells:
+                bells[channel].wake()
+            elif self._execution is not None:
+                merchant_id, _, id_ = said.partition(":")
+                self._execution.cancel((merchant_id, id_))
 
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            with suppress(StorageError, HubError):
-                await self._context.log.commit(beat, HUB)
+            try:
+                await broker.listen([*bells, CANCEL_CHANNEL], heard)
+            except BrokerGone:
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _look(self, execution: Execution) -> None:
+        """See now and then what nobody may have told: the rows say it."""
+        while True:
+            try:
+                await self._look_once(execution)
+            except StorageError as error:
+                log.warning("it cannot be seen what is to end", error=str(error))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look_once(self, execution: Execution) -> None:
+        database = self._context.database
+        if execution.held:
+
+            async def read(tx: Transaction) -> list[JobKey]:
+                return await jobs.cancelling(tx, self._context.worker)
+
+            for key in await database.read(read, HUB):
+                execution.cancel(key)
+        paused = await database.read(work.paused_for_all, HUB)
+        for queue, worker in self._workers.items():
+            slots = execution.slots[queue]
+            if slots.paused and queue not in paused:
+                worker.wake()
+            slots.paused = queue in paused

@@ -21,7 +21,7 @@ class NewJob(Struct, frozen=True, kw_only=True):
     """A piece of work to be done.
 
     Attributes:
-        args: a Struct of `tasks`.
+        args: a Struct of `tasks`, or the same as JSON.
         id: of the job, unique within its merchant; one is made where it is None.
         run_at: not before; at once where it is None. RFC 3339.
         priority: higher first.
@@ -34,7 +34,7 @@ class NewJob(Struct, frozen=True, kw_only=True):
     merchant_id: str
     queue: Queue
     name: str
-    args: Struct
+    args: Struct | dict[str, Any]
     id: str | None = None
     run_at: str | None = None
     priority: int = 0

@@ -1,6 +1,6 @@
 """A job from its claim to its end.
 
-    claimed ─▶ begun (job_started) ─▶ performed, within its time ─▶ settled, fenced by its attempt
+taken ─▶ claimed ─▶ begun in a slot (job_started) ─▶ performed, within its time ─▶ written, fenced
 
 Whatever a task raises becomes an outcome here: nothing of it reaches arq, which would lose the job
 or end the worker.
@@ -8,6 +8,7 @@ or end the worker.
 
 import asyncio
 import traceback
+from collections.abc import Mapping
 
 import msgspec
 import structlog
@@ -16,44 +17,63 @@ from hub.protocol.drafts import Origin
 from hub.protocol.errors import HubError
 from hub.protocol.errors import Unavailable as LogUnavailable
 from storage.errors import Stale, StorageError, Unavailable
+from storage.jobs import JobKey
 from storage.merchant_records import Job, Queue
 from storage.scope import Scope
 
+from .claims import Claims, Unclaimed
 from .context import SOURCE, Context, WriteScope
 from .enqueue import event_data, subject_of
 from .errors import Again, Refused
 from .outcome import Cancelled, Failed, HandedBack, Outcome, settle
-from .queues import RULES, is_loud
+from .queues import RULES, is_loud, job_key
 from .registry import ended
 from .run import Run, Task
+from .slots import Slots
 
 log = structlog.get_logger("jobs.execution")
 
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 2.0
+_CUT_SECONDS = 0.5
+"""How long a task may take to end that is cut off without being asked."""
 
 
 class Execution:
-    """Performs claimed jobs in one process.
+    """Performs jobs in one process.
 
     Args:
         tasks: by queue and name.
 
     Attributes:
+        slots: by queue.
         stopping: whether what is cut off now is handed back to another worker.
+        held: the jobs that were claimed here, until what came of them is written.
     """
 
-    def __init__(self, context: Context, tasks: dict[tuple[Queue, str], Task]) -> None:
+    def __init__(self, context: Context, tasks: Mapping[tuple[Queue, str], Task]) -> None:
         self.stopping = False
+        self.slots = {queue: Slots(rules.concurrency) for queue, rules in RULES.items()}
+        self.held: set[JobKey] = set()
         self._context = context
         self._tasks = tasks
-        self._running: dict[tuple[str, str], asyncio.Task[Outcome]] = {}
-        self._cancelled: set[tuple[str, str]] = set()
+        self._claims = Claims(context)
+        self._performing: dict[JobKey, asyncio.Task[Outcome]] = {}
+        self._cancelled: set[JobKey] = set()
 
-    @property
-    def running(self) -> int:
-        """How many jobs are being performed."""
-        return len(self._running)
+    async def take_on(self, arq_id: str) -> None:
+        """Perform the job that arq means, if it is to be begun and nobody else has begun it."""
+        key = job_key(arq_id)
+        self.held.add(key)
+        try:
+            job = await self._claims.claim(arq_id)
+            if job is not None:
+                await self.carry_out(job)
+        except Unclaimed as error:
+            # It may have been claimed all the same: then it is found held by nobody here.
+            log.warning("a job was not begun", job=key[1], error=str(error))
+        finally:
+            self.held.discard(key)
 
     async def carry_out(self, job: Job) -> Job | None:
         """Perform a job that this process has claimed, and write what came of it.
@@ -61,49 +81,55 @@ class Execution:
         Returns:
             The job afterwards; None where it was not ours any more.
         """
-        context = self._context
-        if is_loud(job):
-            origin = Origin(job.merchant_id, SOURCE)
-            context.log.tell(origin, "job_started", event_data(job), subject_of(job))
         key = (job.merchant_id, job.id)
-        performing = self._running[key] = asyncio.create_task(self._perform(job))
+        slots = self.slots[job.queue]
+        performing = self._performing[key] = asyncio.create_task(self._perform(job, slots))
+        self.held.add(key)
         try:
             await asyncio.wait((performing,))
         except asyncio.CancelledError:
-            # What carries it out is cut off: so is the task, and what it held is handed back.
+            # What carries it out is cut off: so is the task, and its worker is found dead.
             performing.cancel()
-            await asyncio.wait((performing,))
+            await asyncio.wait((performing,), timeout=_CUT_SECONDS)
             raise
         finally:
-            del self._running[key]
-            if performing.done():
-                outcome = self._outcome(key, performing)
-                settled = await self._settle(job, outcome)
-        return settled
+            del self._performing[key]
+        slots.ended += 1
+        slots.roomy()
+        try:
+            return await self._settle(job, self._outcome(key, performing))
+        finally:
+            slots.ended -= 1
+            self.held.discard(key)
 
-    def cancel(self, merchant_id: str, id_: str) -> bool:
+    def cancel(self, key: JobKey) -> bool:
         """Tell a job that runs here to end; False where none does."""
-        performing = self._running.get((merchant_id, id_))
+        performing = self._performing.get(key)
         if performing is None:
             return False
-        self._cancelled.add((merchant_id, id_))
+        self._cancelled.add(key)
         performing.cancel()
         return True
 
     def hand_back(self) -> None:
         """Cut off everything that runs here; other workers begin it anew."""
         self.stopping = True
-        for performing in self._running.values():
+        for performing in self._performing.values():
             performing.cancel()
 
-    def _outcome(self, key: tuple[str, str], performing: "asyncio.Task[Outcome]") -> Outcome:
+    def _outcome(self, key: JobKey, performing: "asyncio.Task[Outcome]") -> Outcome:
         cancelled = key in self._cancelled
         self._cancelled.discard(key)
         if performing.cancelled():
-            return Cancelled() if cancelled else HandedBack()
+            if cancelled or self.stopping:
+                return Cancelled() if cancelled else HandedBack()
+            return Failed("the task has cancelled itself")
+        error = performing.exception()
+        if error is not None:  # no `Exception`: the loop is about to end
+            return Failed(f"{type(error).__name__}: {error}")
         return performing.result()
 
-    async def _perform(self, job: Job) -> Outcome:
+    async def _perform(self, job: Job, slots: Slots) -> Outcome:
         task = self._tasks.get((job.queue, job.name))
         if task is None:
             return Failed(f"{job.queue} has no task {job.name!r}", final=True)
@@ -114,13 +140,20 @@ class Execution:
         if job.expires_at is not None and job.expires_at <= self._context.now:
             return Failed(f"expired: it was of use until {job.expires_at}", final=True)
         seconds = job.timeout or RULES[job.queue].timeout
-        try:
-            async with asyncio.timeout(seconds):
-                return await task.perform(Run(self._context, job), args)
-        except TimeoutError:
-            return Failed(f"it took longer than {seconds} s")
-        except Exception as error:
-            return failure(error)
+        async with slots.slot():
+            if is_loud(job):
+                origin = Origin(job.merchant_id, SOURCE)
+                self._context.log.tell(origin, "job_started", event_data(job), subject_of(job))
+            limit = asyncio.timeout(seconds)
+            try:
+                async with limit:
+                    return await task.perform(Run(self._context, job), args)
+            except TimeoutError as error:
+                # A task may meet a time limit of its own.
+                late = limit.expired()
+                return Failed(f"it took longer than {seconds} s") if late else failure(error)
+            except Exception as error:
+                return failure(error)
 
     async def _settle(self, job: Job, outcome: Outcome) -> Job | None:
         """Write what came of a job, however long the database does not answer."""
@@ -144,7 +177,8 @@ class Execution:
                 wait = min(_LONGEST_WAIT_SECONDS, wait * 2)
             except Exception as error:
                 if isinstance(outcome, Failed) and outcome.write is None:
-                    raise
+                    log.exception("a failure could not be written", job=job.id)
+                    return None  # it is found held by nobody here
                 outcome = failure(error)
             else:
                 return committed.result

@@ -39,6 +39,19 @@ class Send(Struct, frozen=True, omit_defaults=True):
     content: Content | None = None
 
 
+class Repeated(Struct, frozen=True, omit_defaults=True):
+    """What a recurring job of `message_sending` sends each time; see `Send`.
+
+    Attributes:
+        template: the id or the name of an active template, where it is no text.
+    """
+
+    to: str
+    text: str | None = None
+    template: str | None = None
+    variables: dict[str, Any] = {}
+
+
 class Bulk(Struct, frozen=True, omit_defaults=True):
     """Send a template to many; the recipients stand in `job_inputs` until they are jobs."""
 

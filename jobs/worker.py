@@ -1,66 +1,179 @@
-"""The layer over arq: one worker for each queue, in the loop of its process."""
+"""arq's worker, without its traps.
+
+What arq does well stays its own: the form of a queue and of a job's definition, reading one and
+running its function, the slots. Four things are done otherwise:
+
+- Picking: ids are taken off the queue at once and in batches, as many as there is room for. arq
+  leaves them in the queue, reads its first hundred again at each poll, and asks for each apart:
+  ids that run elsewhere can fill that hundred, and the jobs behind them starve.
+- Waiting: a worker is woken by who lets jobs wait, and looks by itself every half a second only in
+  case it was not. arq starts nothing between its polls.
+- Failing: Redis may go and come back. arq's worker ends with it, and with it what it was running.
+- Ending a job: who runs it is said by the database, so no key in Redis holds a job after the death
+  of its worker, and nothing is removed that waits again already.
+
+arq's own retries, timeouts, results, aborts and crons are not used: see `jobs.execution`.
+"""
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
-import msgspec
-from arq import ArqRedis
-from arq.worker import Worker as ArqWorker
-from arq.worker import func
+import arq.worker
+import structlog
 
-from storage import jobs
-from storage.merchant_records import Job, Queue
-from storage.scope import HUB
+from .arq_queues import ArqQueues, BrokerGone, Gathering
+from .queues import RUN
 
-from .context import Context, WriteScope
-from .execution import Execution
-from .queues import RULES, RUN, job_key, redis_key
+log = structlog.get_logger("jobs.worker")
+# Two lines for every job, with all that it was given, would be most of the log.
+logging.getLogger("arq").setLevel(logging.WARNING)
 
-_POLL_SECONDS = 0.05
-_MOST_SECONDS = 24 * 3600
-"""Of an attempt, as far as arq is concerned; `execution` holds the real limit."""
-
-encode = msgspec.json.Encoder(enc_hook=repr).encode
-decode = msgspec.json.Decoder().decode
+POLL_SECONDS = 0.5
+"""How often a worker looks that was not woken: a sign may be lost."""
+_AWAY_SECONDS = (0.1, 2.0)
+"""How long a worker waits before it asks a broker that is gone again: at first, and at most."""
+_CUT_SECONDS = 1.0
+_NEVER = 1_000_000_000
+"""So many attempts are left to us: the database counts them."""
 
 
-class QueueWorker:
-    """Takes the jobs of one queue from arq, claims their rows, and has them performed."""
+class QueueWorker(arq.worker.Worker):
+    """Takes the jobs of one queue.
+
+    Args:
+        queue: its key in Redis.
+        perform: runs one job, given its id in arq, and tells the database; what it raises is
+            logged, and the job stays as the database has it.
+        room: how many jobs to take on just now, beside those that run already.
+
+    Attributes:
+        picking: cleared when it is to stop taking jobs.
+    """
 
     def __init__(
-        self, queue: Queue, context: Context, execution: Execution, redis: ArqRedis
+        self,
+        queue: str,
+        queues: ArqQueues,
+        perform: Callable[[str], Awaitable[None]],
+        room: Callable[[], int],
     ) -> None:
-        self.queue = queue
-        self._context = context
-        self._execution = execution
-        self._slots = asyncio.Semaphore(RULES[queue].concurrency)
-        self._arq = ArqWorker(
-            functions=[
-                func(self._run, name=RUN, keep_result=0, timeout=_MOST_SECONDS, max_tries=1)
-            ],
-            queue_name=redis_key(queue),
-            redis_pool=redis,
+        async def run(ctx: dict[str, Any], job_id: str) -> None:
+            await perform(job_id)
+
+        super().__init__(
+            [arq.worker.func(run, name=RUN)],
+            queue_name=queue,
+            redis_pool=queues.redis,
             handle_signals=False,
-            max_jobs=RULES[queue].concurrency * 2,
-            poll_delay=_POLL_SECONDS,
-            job_serializer=encode,
-            job_deserializer=decode,
+            max_jobs=_NEVER,
+            max_tries=_NEVER,
+            keep_result=0,
+            poll_delay=POLL_SECONDS,
+            job_serializer=queues.redis.job_serializer,
+            job_deserializer=queues.redis.job_deserializer,
             log_results=False,
         )
+        # An attempt's time is kept by `jobs.execution`, whose limit differs from task to task.
+        self.job_timeout_s = None  # type: ignore[assignment]
+        self._queues = queues
+        self._room = room
+        self._wake = asyncio.Event()
+        self._more = False
+        self._again: dict[str, int] = {}
+        self._ended: Gathering[str] = Gathering(queues.forget)
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        await self._arq.main()
+    # ── picking ──────────────────────────────────────────────────────────────────────────────
 
-    async def _run(self, ctx: dict[str, Any], arq_id: str) -> None:
-        async with self._slots:
-            for job in await self._claim(arq_id):
-                await self._execution.carry_out(job)
+    def wake(self) -> None:
+        """Look now whether jobs wait."""
+        self._wake.set()
 
-    async def _claim(self, arq_id: str) -> list[Job]:
-        context = self._context
+    async def main(self) -> None:
+        """Take jobs and run them until `stop`, whatever becomes of Redis."""
+        away = 0.0
+        while self.allow_pick_jobs:
+            # Cleared first: who wakes it while it asks has it ask again.
+            self._wake.clear()
+            try:
+                await self._poll_iteration()
+            except BrokerGone:
+                away = min(max(away * 2, _AWAY_SECONDS[0]), _AWAY_SECONDS[1])
+                await asyncio.sleep(away)  # not woken by the many who find it gone as well
+                continue
+            away = 0.0
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
 
-        async def claim(scope: WriteScope) -> list[Job]:
-            return await jobs.claim(scope.tx, [job_key(arq_id)], context.worker, context.now)
+    async def _poll_iteration(self) -> None:
+        """Take as many jobs as there is room for, until none wait or there is no room."""
+        self._more = True
+        while self.allow_pick_jobs and (room := self._room()) > 0:
+            taken = await self._queues.take(self.queue_name, room)
+            for job_id, score in taken:
+                self._start(job_id, score)
+            if len(taken) < room:
+                self._more = False
+                break
 
-        return (await context.log.commit(claim, HUB)).result
+    def _start(self, job_id: str, score: int) -> None:
+        if job_id in self.tasks:
+            # Its last attempt has told the database, and is about to end here.
+            self._again[job_id] = score
+            return
+        self.job_counter += 1
+        task = self.loop.create_task(self.run_job(job_id, score))
+        self.tasks[job_id] = task
+        task.add_done_callback(partial(self._done, job_id))
+
+    def _done(self, job_id: str, task: "asyncio.Task[None]") -> None:
+        self.job_counter -= 1
+        del self.tasks[job_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Redis was gone before the definition was read, or a fault of ours: the database
+            # still has the job as waiting or as running here, and it is put back.
+            log.warning("a job was not run", job=job_id, error=f"{type(error).__name__}: {error}")
+        score = self._again.pop(job_id, None)
+        if score is not None and self.allow_pick_jobs:
+            self._start(job_id, score)
+        self.roomy()
+
+    def roomy(self) -> None:
+        """There is room again, for what was left in the queue for want of it."""
+        if self._more:
+            self._wake.set()
+
+    # ── ending ───────────────────────────────────────────────────────────────────────────────
+
+    async def finish_job(self, job_id: str, *_: object, **__: object) -> None:
+        """Have Redis forget a job that was run; its end is in the database already."""
+        self._ended.add(job_id)
+
+    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
+        """Have Redis forget a job that could not be begun: its definition has expired, or is none
+        of ours. The reconciler puts it back if the database knows it."""
+        self._ended.add(job_id)
+
+    def stop_picking(self) -> None:
+        """Take no more jobs; `main` returns."""
+        self.allow_pick_jobs = False
+        self._again.clear()
+        self.wake()
+
+    async def drained(self, seconds: float) -> bool:
+        """Wait for the jobs that run here; False where some had not ended in time."""
+        if self.tasks:
+            await asyncio.wait(list(self.tasks.values()), timeout=seconds)
+        return not self.tasks
+
+    async def cut(self) -> None:
+        """End what runs here, and what is left to be said to Redis."""
+        for task in self.tasks.values():
+            task.cancel()
+        await self.drained(_CUT_SECONDS)
+        await self._ended.drained()

@@ -117,6 +117,34 @@ async def by_run_time(
     return await _JOBS.select(tx, f"{where} ORDER BY run_at, id LIMIT ?", (*params, limit))
 
 
+async def to_carry(
+    tx: Transaction, queue: Queue, limit: int, until: str, after: tuple[str, str] | None = None
+) -> list[tuple[str, str, int, str]]:
+    """Up to `limit` jobs that any worker of a queue may claim, the longest due first: merchant_id,
+    id, priority and run_at of each.
+
+    Args:
+        until: the last `run_at`.
+        after: run_at and id of the last one of the page before.
+    """
+    where, bound = scoped(tx)
+    where += (
+        f" AND queue = ? AND state = 'queued' AND awaits IS NULL AND run_at <= ? AND {UNPAUSED}"
+    )
+    params: list[Value] = [*bound, queue, until]
+    if after is not None:
+        where += " AND (run_at, id) > (?, ?)"
+        params += after
+    rows = await tx.fetch(
+        f"SELECT merchant_id, id, priority, run_at FROM jobs WHERE {where}"  # noqa: S608
+        " ORDER BY run_at, id LIMIT ?",
+        (*params, limit),
+    )
+    return [
+        (merchant_id, id_, int(priority), run_at) for merchant_id, id_, priority, run_at in rows
+    ]
+
+
 async def next_run_at(tx: Transaction, queue: Queue) -> str | None:
     """When the next job of a queue comes due that waits for its time."""
     where, params = scoped(tx)

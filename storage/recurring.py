@@ -44,6 +44,29 @@ async def due(tx: Transaction, now: str, limit: int) -> list[RecurringJob]:
     )
 
 
+async def move_on(
+    tx: Transaction, recurring: RecurringJob, next_run_at: str | None, last_run_at: str | None
+) -> bool:
+    """Note when one came last and when it comes next; False where that was done already, or it
+    was changed or removed.
+
+    Args:
+        recurring: as it was read; its version is the fence.
+        next_run_at: None for never again.
+    """
+    where, params = scoped(tx)
+    return bool(
+        await tx.execute(
+            "UPDATE recurring_jobs SET next_run_at = ?, last_run_at = ?, version = version + 1"  # noqa: S608
+            f" WHERE {where} AND merchant_id = ? AND id = ? AND version = ? AND is_active",
+            (
+                next_run_at, last_run_at, *params, recurring.merchant_id, recurring.id,
+                recurring.version,
+            ),
+        )
+    )  # fmt: skip
+
+
 async def next_run_at(tx: Transaction) -> str | None:
     """When the next recurring job comes due."""
     where, params = scoped(tx)

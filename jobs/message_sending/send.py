@@ -32,6 +32,7 @@ async def queue_message(
     parent_id: str | None = None,
     expires_at: str | None = None,
     message_id: str | None = None,
+    unique_key: str | None = None,
     now: str,
     source: str = SOURCE,
     strict: bool = False,
@@ -51,6 +52,7 @@ async def queue_message(
         parent_id: the job of which it is a part, which is told of in its place.
         expires_at: after which it is not worth while, RFC 3339.
         message_id: a UUID of the caller's; one is made where it is None.
+        unique_key: no two open jobs of the queue share it.
         now: RFC 3339.
         source: who asked for it, for the event.
         strict: whether a template that cannot be filled in is refused here; else its job dies of
@@ -87,7 +89,7 @@ async def queue_message(
     new = NewJob(
         merchant_id=merchant_id, queue="message_sending", name="send", args=args, id=row.id,
         run_at=send_at, priority=priority, parent_id=parent_id, recipient=recipient.phone,
-        expires_at=expires_at,
+        expires_at=expires_at, unique_key=unique_key,
     )  # fmt: skip
     return row, await add_job(scope, new, now, source)
 

@@ -10,6 +10,7 @@ ALTER TABLE jobs
 CREATE INDEX jobs_awaiting ON jobs (merchant_id, queue, awaits, priority DESC, run_at, id) WHERE awaits IS NOT NULL;
 CREATE INDEX jobs_parents ON jobs (merchant_id, id) WHERE awaits = 'children';
 CREATE INDEX jobs_worker ON jobs (worker) WHERE worker IS NOT NULL;
+CREATE INDEX jobs_waiting ON jobs (queue, run_at, id) WHERE state = 'queued' AND awaits IS NULL;
 CREATE INDEX jobs_parent_state ON jobs (merchant_id, parent_id, state, created_at, id) WHERE parent_id IS NOT NULL;
 -- Lists go by the time of making, not by ids, which may be chosen. With a queue, a state or a parent they are put together from one stretch of these for each queue and state.
 DROP INDEX jobs_queue;

@@ -1,0 +1,79 @@
+"""Which jobs are begun here: the database says so, in one transaction for all that come at once.
+
+arq gives ids, which may be of jobs that were cancelled, put back twice, or claimed elsewhere: of
+each attempt there is one claim that changes its row, and only who made it performs the job.
+"""
+
+import asyncio
+
+from hub.protocol.errors import HubError
+from storage import jobs
+from storage.errors import StorageError
+from storage.merchant_records import Job
+from storage.scope import HUB
+
+from .context import Context, WriteScope
+from .queues import job_key
+
+_MOST = 200
+"""Jobs that one transaction claims."""
+
+Unclaimed = (HubError, StorageError)
+"""What `Claims.claim` raises where it is not known whether a job is ours."""
+
+
+class Claims:
+    """Claims jobs for this process."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._asked: dict[str, asyncio.Future[Job | None]] = {}
+        self._claiming: asyncio.Task[None] | None = None
+
+    async def claim(self, arq_id: str) -> Job | None:
+        """Begin an attempt of a job.
+
+        Returns:
+            The job as it is from now on; None where it is not to be begun, or was elsewhere.
+
+        Raises:
+            HubError, StorageError: it is not known whether it was begun. If it was, `rescue` finds
+                that nobody performs it.
+        """
+        asked = self._asked.get(arq_id)
+        if asked is None:
+            asked = self._asked[arq_id] = asyncio.get_running_loop().create_future()
+            if self._claiming is None:
+                self._claiming = asyncio.create_task(self._claim_all())
+            return await asked
+        # The id came twice: one of them is enough.
+        return None
+
+    async def _claim_all(self) -> None:
+        """Claim what is asked for; what comes meanwhile goes with the next transaction."""
+        try:
+            while self._asked:
+                ids = list(self._asked)[:_MOST]
+                asked = {id_: self._asked.pop(id_) for id_ in ids}
+                try:
+                    claimed = await self._claim(ids)
+                except Unclaimed as error:
+                    for future in asked.values():
+                        if not future.done():
+                            future.set_exception(error)
+                else:
+                    for id_, future in asked.items():
+                        if not future.done():
+                            future.set_result(claimed.get(id_))
+        finally:
+            self._claiming = None
+
+    async def _claim(self, ids: list[str]) -> dict[str, Job]:
+        context = self._context
+
+        async def claim(scope: WriteScope) -> list[Job]:
+            keys = [job_key(id_) for id_ in ids]
+            return await jobs.claim(scope.tx, keys, context.worker, context.now)
+
+        claimed = (await context.log.commit(claim, HUB)).result
+        return {f"{job.merchant_id}:{job.id}": job for job in claimed}
