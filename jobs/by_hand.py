@@ -44,6 +44,7 @@ async def cancel(scope: WriteScope, keys: Sequence[JobKey], now: str, source: st
         source: of the events: who does it.
     """
     over = await job_changes.cancel(scope.tx, keys, now)
+    scope.jobs += over  # a bot may hold some of them
     asked = await job_changes.ask_to_end(scope.tx, keys, now)
     # A bulk send has thousands of parts, of whose messages no event tells.
     parts = [job for job in over if _is_message(job) and not is_loud(job)]

@@ -53,10 +53,15 @@ class Repeated(Struct, frozen=True, omit_defaults=True):
 
 
 class Bulk(Struct, frozen=True, omit_defaults=True):
-    """Send a template to many; the recipients stand in `job_inputs` until they are jobs."""
+    """Send a template to many; the recipients stand in `job_inputs` until they are jobs.
+
+    Attributes:
+        variables: what is filled in for recipients that do not say otherwise.
+    """
 
     template_id: str
     total: int
+    variables: dict[str, Any] = {}
 
 
 class Process(Struct, frozen=True):

@@ -57,11 +57,12 @@ _NEW = {
     "state": "text", "priority": "bigint", "max_attempts": "bigint", "run_at": "timestamptz",
     "parent_id": "text", "unique_key": "text", "timeout": "bigint", "recipient": "text",
     "expires_at": "timestamptz", "created_at": "timestamptz", "updated_at": "timestamptz",
+    "awaits": "text", "note": "text", "error": "text", "finished_at": "timestamptz",
 }  # fmt: skip
 
 
 async def insert_many(tx: Transaction, new: Sequence[Job]) -> None:
-    """Add jobs of which nothing has begun, by few statements; raises Conflict."""
+    """Add jobs of which no worker has begun one, by few statements; raises Conflict."""
     rows = []
     for job in new:
         values = _JOBS.values(job)

@@ -78,7 +78,8 @@ async def page(
 
 
 class NewMessage(Struct, gc=False):
-    """A message that an event brings, in the order of `COLUMNS`; everything fits its column.
+    """A message that an event brings, or that is to be sent, in the order of `COLUMNS`; everything
+    fits its column.
 
     A Struct of its own because it goes to the database as it is, as an event does.
     """
@@ -91,10 +92,10 @@ class NewMessage(Struct, gc=False):
     text: str | None
     type: str
     template_id: str | None
-    provider_id: str
+    provider_id: str | None
     status: MessageStatus
     error: str | None
-    event_id: str
+    event_id: str | None
     created_at: str
     updated_at: str
 

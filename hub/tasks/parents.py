@@ -19,7 +19,7 @@ from jobs.message_sending import parts
 from storage import jobs, sending
 from storage.database import Transaction
 from storage.errors import StorageError
-from storage.jobs import ENDED_STATES, JobKey
+from storage.jobs import JobKey
 from storage.merchant_records import Job
 from storage.scope import HUB, Scope
 
@@ -87,19 +87,13 @@ class Parents:
         if parent is None or parent.name != "bulk":
             return
         open_count = parts.open_count(counts)
-        stopped = parent.cancelling or parent.state in ("dead", "cancelled")
-        if stopped and open_count:
-            await self._cancel(parent, scope)
-            counts = await self._log.database.read(
-                lambda tx: jobs.states_of_parts(tx, parent_id), scope
-            )
-            open_count = parts.open_count(counts)
-        if parent.awaits != "children" or parent.state in ENDED_STATES:
+        if parent.state in ("dead", "cancelled"):
+            await self._end(parent, scope)
+            return
+        if parent.awaits != "children":
             return
         if open_count:
-            seen = parts.shown(parent, counts)
-            origin = Origin(merchant_id, SOURCE)
-            self._log.tell(origin, "job_progressed", event_data(seen), subject_of(seen))
+            self._tell(parts.shown(parent, counts))
         key, moment = (merchant_id, parent_id), time.monotonic()
         if open_count and moment - self._noted.get(key, float("-inf")) < _NOTE_SECONDS:
             self._moved.add(key)
@@ -111,14 +105,25 @@ class Parents:
 
         await self._log.commit(note, scope)
 
-    async def _cancel(self, parent: Job, scope: Scope) -> None:
-        """Cancel what is open of a bulk send, a part at a time, so that others have their turn."""
+    async def _end(self, parent: Job, scope: Scope) -> None:
+        """End what is open of a bulk send that was ended, a part at a time, so that others have
+        their turn."""
 
         async def some(write: WriteScope) -> int:
             return len(await parts.cancel_some(write, parent.id, _now()))
 
+        async def sum_up(write: WriteScope) -> Job | None:
+            return await parts.sum_up(write, parent.id, _now())
+
         while (await self._log.commit(some, scope)).result:
             pass
+        ended = (await self._log.commit(sum_up, scope)).result
+        if ended is not None:
+            self._tell(ended)
+
+    def _tell(self, parent: Job) -> None:
+        origin = Origin(parent.merchant_id, SOURCE)
+        self._log.tell(origin, "job_progressed", event_data(parent), subject_of(parent))
 
 
 def _now() -> str:

@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 
 from jobs.context import Context
 from jobs.run import Task
-from jobs.tasks import Send
+from jobs.tasks import Bulk, Send
 
+from .bulk import expand
 from .prepare import prepare
 
 
 @asynccontextmanager
 async def tasks(context: Context) -> AsyncIterator[Iterable[Task]]:
     """The tasks of this queue."""
-    yield (Task("send", Send, prepare),)
+    yield Task("send", Send, prepare), Task("bulk", Bulk, expand)

@@ -48,18 +48,29 @@ async def note_progress(scope: WriteScope, parent_id: str, now: str) -> Job | No
         if (changed.progress, changed.note) == (parent.progress, parent.note):
             return parent
         return await jobs.update(scope.tx, changed)
-    changed = structs.replace(
-        changed,
-        state="cancelled" if parent.cancelling else "succeeded",
-        cancelling=False,
-        awaits=None,
-        progress=100,
-        result=await _summary(scope, parent_id, counts),
-        finished_at=now,
+    result = await _summary(scope, parent_id, counts)
+    ended = await jobs.update(
+        scope.tx,
+        structs.replace(
+            changed, state="succeeded", awaits=None, progress=100, result=result, finished_at=now
+        ),
     )
-    ended = await jobs.update(scope.tx, changed)
-    record(scope, "job_cancelled" if ended.state == "cancelled" else "job_completed", ended)
+    record(scope, "job_completed", ended)
     return ended
+
+
+async def sum_up(scope: WriteScope, parent_id: str, now: str) -> Job | None:
+    """Write what came of a bulk send that was ended before its parts were; None where that is
+    known, or it goes on again."""
+    parent = await jobs.find(scope.tx, parent_id)
+    if parent is None or parent.state not in ("dead", "cancelled") or parent.result is not None:
+        return None
+    counts = await jobs.states_of_parts(scope.tx, parent_id)
+    if not counts:
+        return None
+    result = await _summary(scope, parent_id, counts)
+    changed = structs.replace(shown(parent, counts), result=result, updated_at=now)
+    return await jobs.update(scope.tx, changed)
 
 
 async def cancel_some(scope: WriteScope, parent_id: str, now: str) -> list[Job]:

@@ -29,18 +29,21 @@ class Bot:
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
+        self._tasks: list[Frame] = []
 
     async def ready(self, credit: int = 1, **more: Any) -> None:
         await self.socket.send({"type": "ready", "credit": credit, **more})
 
     async def task(self) -> Frame:
+        if self._tasks:
+            return self._tasks.pop(0)
         return await self.socket.next(type="task", deadline=DEADLINE)
 
     async def tasks(self, count: int) -> list[Frame]:
-        return await self.socket.take(count, type="task", deadline=DEADLINE)
+        return [await self.task() for _ in range(count)]
 
     async def idle(self) -> bool:
-        return await self.socket.silent(NEVER, type="task")
+        return not self._tasks and await self.socket.silent(NEVER, type="task")
 
     async def say(self, type_: str, task: Frame, **more: Any) -> None:
         named = {"job": task["job"], "attempt": task["attempt"]}
@@ -60,7 +63,9 @@ class Bot:
         async with asyncio.timeout(DEADLINE):
             while True:
                 frame = await self.socket.next(deadline=DEADLINE)
-                if frame["type"] in ("settled", "error"):
+                if frame["type"] == "task":
+                    self._tasks.append(frame)
+                elif frame["type"] in ("settled", "error"):
                     assert task["job"] in (frame.get("job"), frame.get("id")), frame
                     return frame
 
