@@ -32,7 +32,7 @@ from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
 from hub.tasks.dispatcher import Dispatcher
 from hub.tasks.files import Pictures
-from hub.work import make_queues
+from hub.work import start_queues
 from jobs.broker import Broker
 from jobs.control import Queues
 from storage.database import Database
@@ -142,7 +142,10 @@ async def open_services(
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
-        queues = make_queues(settings, event_log, instance, settings.workers)
+        queues, working = start_queues(
+            settings, event_log, broker, instance, settings.workers, tasks, has_readers=True
+        )
+        endless += working
         pictures = Pictures(media, settings.public_url, origins.local_url)
         dispatcher = Dispatcher(event_log, instance, pictures, gateway.spawn)
         dispatcher.draining = lambda: gateway.draining
@@ -154,8 +157,6 @@ async def open_services(
             dispatcher.told(jobs)
 
         event_log.queued = told
-        if broker.url is not None:
-            endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
         if database.shared:
             endless.append(tasks.create_task(event_log.keep_up()))

@@ -114,11 +114,12 @@ def _version(told: dict[str, Any], address: str, ms: float) -> list[Finding]:
 async def _abilities(asking: "Redis", told: dict[str, Any]) -> list[Finding]:
     """What the hub does with it, and what would stand in its way."""
     found = []
-    if told.get("redis_mode") != "standalone":
+    mode = told.get("redis_mode") or told.get("server_mode")  # Valkey's own name for it
+    if mode != "standalone":
         found.append(
             Finding(
                 "fail",
-                f"the broker's mode is {told.get('redis_mode')}",
+                f"the broker's mode is {mode}",
                 "use a single server or a primary with replicas: one script touches keys that a "
                 "cluster would spread",
             )

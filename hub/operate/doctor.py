@@ -111,10 +111,7 @@ def _database(settings: Settings) -> list[Finding]:
     async def look() -> list[Finding]:
         database = await open_database(settings)
         try:
-            found = await inspect(database, address)
-            if all(finding.state != "fail" for finding in found) and not await pending(database):
-                found += await _work(settings, database)
-            return found
+            return await inspect(database, address) + await _work(settings, database)
         finally:
             await database.close()
 
@@ -130,6 +127,11 @@ def _database(settings: Settings) -> list[Finding]:
 
 async def _work(settings: Settings, database: Database) -> list[Finding]:
     """Whether jobs are done, and whether this machine sees the hub's pictures."""
+    try:
+        if await pending(database):
+            return []
+    except StorageError:  # which `inspect` has told
+        return []
     found = await inspect_workers(database, settings.workers)
     reason = await unseen(database, settings.media_folder) if database.shared else None
     if reason is not None:

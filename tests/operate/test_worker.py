@@ -18,13 +18,14 @@ from jobs.address import socket_url
 from jobs.broker_program import find_program
 from jobs.broker_server import Server
 from storage import jobs, merchants, work
-from storage.connect import connect
+from storage.connect import connect as open_database
 from storage.database import Transaction
 from storage.merchant_records import Job, Queue
 from storage.scope import HUB, Scope
 from tests.support.command import Finished, run_py
 from tests.support.hub_process import HubProcess
 from tests.support.worker_process import WorkerProcess
+from tests.support.ws import connect
 
 Settings = dict[str, str]
 
@@ -59,7 +60,7 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
 
 @asynccontextmanager
 async def reading(url: str) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    database = await connect(url)
+    database = await open_database(url)
     try:
 
         async def read(what: Callable[[Transaction], Awaitable[Any]], scope: Scope = HUB) -> Any:
@@ -71,16 +72,19 @@ async def reading(url: str) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
 
 
 async def add_job(
-    url: str, name: str = "nothing", queue: Queue = "order_processing"
+    url: str,
+    name: str = "nothing",
+    queue: Queue = "order_processing",
+    args: dict[str, Any] | None = None,
 ) -> tuple[str, str]:
     """A job as it is when the broker has lost it: a row that waits. Its merchant and its id."""
-    database = await connect(url)
+    database = await open_database(url)
     now = format_ms(time.time_ns() // 1_000_000)
     try:
         [merchant, *_] = await database.read(lambda tx: merchants.page(tx, "", 1), HUB)
         job = Job(
-            id=uuid7(), merchant_id=merchant.id, queue=queue, name=name, args={}, run_at=now,
-            created_at=now, updated_at=now,
+            id=uuid7(), merchant_id=merchant.id, queue=queue, name=name, args=args or {},
+            run_at=now, created_at=now, updated_at=now,
         )  # fmt: skip
         await database.write(lambda tx: jobs.insert(tx, job), Scope(merchant.id))
     finally:
@@ -166,6 +170,27 @@ async def test_it_does_the_jobs_of_a_hub_that_does_none(
             assert await living(url) == []
 
 
+async def test_what_it_tells_is_heard_at_every_hub(
+    places: tuple[Path, Path], tmp_path: Path, shared: Settings
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    async with (
+        HubProcess(places[0], shared) as hub,
+        HubProcess(other, shared) as second,
+        connect(hub, hub.admin_key) as one,
+        connect(second, hub.admin_key) as two,
+        WorkerProcess(places[1], shared, "message_sending"),
+    ):
+        args = {"message_id": "none", "to": "+263771234567", "text": "Hello"}
+        _, id_ = await add_job(shared["HUB_DATABASE_URL"], "send", "message_sending", args)
+        for dashboard in (one, two):
+            event = await dashboard.next(type="job_started", deadline=15.0)
+            assert event["data"]["jobId"] == id_
+            assert event["volatile"] is True
+            assert event["subject"] == f"job/{id_}"
+
+
 async def test_a_killed_one_is_another_s_after_its_next_start(
     places: tuple[Path, Path], shared: Settings
 ) -> None:
@@ -225,10 +250,10 @@ async def test_pictures_are_for_workers_that_see_them(
             assert "mount" in said
             doctor = await run_py(data, "doctor", settings=settings)
             assert doctor.code == 1
-            assert "HUB_MEDIA_URL" in doctor.out
+            assert "the media folder is not the one of the hubs" in doctor.out
         seen = shared | {"HUB_MEDIA_URL": str(hub.data_dir / "media")}
         async with WorkerProcess(places[1], seen, "media_processing"):
             doctor = await run_py(data, "doctor", settings=seen)
-            assert doctor.code == 0, doctor.out
+            assert "the media folder is not the one of the hubs" not in doctor.out
             assert f"on {os.uname().nodename}: media_processing" in doctor.out
             assert "nobody does the jobs of message_sending" in doctor.out
