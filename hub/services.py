@@ -16,7 +16,7 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
-from hub.housekeeping import forget_answers
+from hub.housekeeping import forget_answers, forget_jobs
 from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
@@ -142,6 +142,7 @@ async def open_services(
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
+        endless.append(tasks.create_task(forget_jobs(event_log)))
         queues, working = start_queues(
             settings, event_log, broker, instance, settings.workers, tasks, has_readers=True
         )

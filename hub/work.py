@@ -49,6 +49,7 @@ def start_queues(
         hub_id=instance, public_url=settings.public_url,
     )  # fmt: skip
     queues = Queues(context, instance, names)
+    broker.came_up = queues.look_again
     if broker.url is None:
         return queues, []
     working = [tasks.create_task(queues.run(broker.url))]

@@ -243,11 +243,11 @@ class ArqQueues:
         except (RedisError, OSError, TimeoutError) as error:
             if self.reachable:
                 self.reachable = False
-                log.warning("the broker is gone; jobs wait in the database", error=str(error))
+                log.debug("the broker does not answer", error=str(error))  # `Broker` says it
             raise BrokerGone(f"{type(error).__name__}: {error}") from error
         if not self.reachable:
             self.reachable = True
-            log.info("the broker is back")
+            log.debug("the broker answers again")
             for returned in self.returned:
                 returned()
 

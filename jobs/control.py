@@ -7,7 +7,7 @@ for later comes by `schedule`. Every process does all of it; the database says w
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -47,13 +47,9 @@ class Queues:
     Args:
         instance: the data directory that this process belongs to.
         names: the queues whose jobs are done here.
-
-    Attributes:
-        awaiting: called with jobs that wait for what no worker has, or do so no more.
     """
 
     def __init__(self, context: Context, instance: str, names: Iterable[Queue]) -> None:
-        self.awaiting: Callable[[list[Job]], None] = lambda jobs: None
         self._context = context
         self._names = tuple(names)
         self._broker: ArqQueues | None = None
@@ -69,19 +65,11 @@ class Queues:
 
     def told(self, jobs: list[Job]) -> None:
         """Hear of jobs that a commit has given somewhere to go."""
-        queued: list[Job] = []
-        others: list[Job] = []
         for job in jobs:
             if job.state in ("scheduled", "retrying"):
                 self._clock.expect(job.run_at)
-            elif job.state == "queued" and job.awaits is None:
-                queued.append(job)
-            else:
-                others.append(job)
-        if others:
-            self.awaiting(others)
         if self._broker is not None:  # until then the reconciler knows of them
-            self._gathered.add(*queued)
+            self._gathered.add(*(j for j in jobs if j.state == "queued" and j.awaits is None))
 
     def cancel(self, keys: Sequence[JobKey]) -> None:
         """Have running jobs end whose rows say so, wherever they run."""
@@ -92,8 +80,8 @@ class Queues:
                 self._running.append(told)
                 told.add_done_callback(self._running.remove)
 
-    def resumed(self) -> None:
-        """A queue goes on, or stands still: look which."""
+    def look_again(self) -> None:
+        """Compare what waits: a queue goes on, or the broker is back and may have lost it."""
         if self._reconciler is not None:
             self._reconciler.wake()
 

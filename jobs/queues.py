@@ -5,7 +5,7 @@ from typing import get_args
 from msgspec import Struct
 
 from storage.jobs import JobKey
-from storage.merchant_records import Job, Queue
+from storage.merchant_records import Job, JobState, Queue
 
 
 class QueueRules(Struct, frozen=True, kw_only=True):
@@ -31,6 +31,9 @@ RULES: dict[Queue, QueueRules] = {
     "order_processing": QueueRules(concurrency=2, timeout=30),
     "webhook_delivery": QueueRules(concurrency=5, timeout=30, silent=True),
 }
+
+KEPT_DAYS: dict[JobState, int] = {"succeeded": 7, "cancelled": 7, "dead": 30}
+"""How long jobs are kept that have ended."""
 
 BEAT_SECONDS = 3.0
 """How often a worker says that it lives."""

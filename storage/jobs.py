@@ -290,6 +290,20 @@ async def cancelling(tx: Transaction, worker: str) -> list[JobKey]:
     return [(j.merchant_id, j.id) for j in await held_by(tx, worker) if j.cancelling]
 
 
+async def expire(tx: Transaction, queue: Queue, state: JobState, before: str, limit: int) -> int:
+    """Remove up to `limit` jobs of a queue that have ended in a state before a moment; how many
+    they were. One whose parts are still there stays with them."""
+    where, bound = scoped(tx)
+    return await tx.execute(
+        f"DELETE FROM jobs WHERE {where} AND (merchant_id, id) IN (SELECT merchant_id, id"  # noqa: S608
+        " FROM jobs AS old WHERE queue = ? AND finished_at IS NOT NULL AND finished_at < ?"
+        " AND state = ? AND NOT EXISTS (SELECT 1 FROM jobs AS part"
+        " WHERE part.merchant_id = old.merchant_id AND part.parent_id = old.id"
+        " AND part.parent_id IS NOT NULL) ORDER BY finished_at LIMIT ?)",
+        (*bound, queue, before, state, limit),
+    )
+
+
 async def states_of_parts(tx: Transaction, parent_id: str) -> dict[JobState, int]:
     """How many parts of a job of the bound merchant are in each state."""
     where, params = of_one(tx)

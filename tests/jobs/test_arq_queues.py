@@ -116,7 +116,7 @@ async def test_a_broker_that_goes_is_said_once_and_so_is_its_return(
             await own_queues.waiting(QUEUE)
     assert own_queues.reachable
     assert came_back == [True]
-    assert [entry["log_level"] for entry in logs] == ["warning", "info"]
+    assert [entry["log_level"] for entry in logs] == ["debug", "debug"]
 
 
 async def test_what_it_kept_is_there_after_a_crash(

@@ -230,6 +230,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "insert_many": [Call(ANY, lambda made: ([samples.job()],))],
         "cancelling": [Call(ALL, lambda made: ("w1",))],
         "claim": [Call(ALL, lambda made: ([("m1", made.job.id)], "w1", NOW))],
+        "expire": [Call(ALL, lambda made: ("message_sending", "dead", NOW, 10))],
         "find": [Call(ONE, lambda made: (made.job.id,))],
         "held_by": [Call(ALL, lambda made: ("w1",))],
         "lost": [Call(ALL, lambda made: (NOW, 10))],
@@ -239,6 +240,11 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "open_by_key": [Call(ONE, lambda made: ("message_sending", "u1"))],
         "put_result": [Call(ANY, lambda made: (made.job, {"ok": True}))],
         "settle": [Call(ANY, lambda made: (made.job, {"state": "dead"}))],
+        "to_carry": _each(
+            ALL,
+            lambda made: ("message_sending", 10, NOW),
+            lambda made: ("message_sending", 10, NOW, (NOW, NO_ID)),
+        ),
         "states_of_parts": [Call(ONE, lambda made: (NO_ID,))],
     },
     "keys": {
@@ -325,6 +331,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     "recurring": {
         **_kept("recurring"),
         "due": [Call(ALL, lambda made: (NOW, 10))],
+        "move_on": [Call(ANY, lambda made: (made.recurring, LATER, NOW))],
         "next_run_at": [Call(ALL, lambda made: ())],
         "page": _paged(),
     },
