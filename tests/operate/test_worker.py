@@ -1,5 +1,6 @@
 """`run.py worker`: beside hubs on the same Postgres and Redis, or not at all."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -231,6 +232,8 @@ async def test_the_second_sigterm_ends_it_at_once(
         WorkerProcess(places[1], shared, "order_processing") as worker,
     ):
         worker.signal(signal.SIGTERM)
+        while "stopping" not in worker.log.read_text():
+            await asyncio.sleep(0.01)
         worker.signal(signal.SIGTERM)
         assert await worker.ended(within=5.0) == 0
 
