@@ -32,6 +32,8 @@ endif
 WORKERS = $(shell $(PY) -c "import os; print(min(6, (os.cpu_count() or 1) * 3 // 2))")
 PYTEST := $(PY) -m pytest
 OR_NONE := || test $$? -eq 5
+# Tests start hundreds of processes: without the cache, each would compile all that it imports.
+test check: export PYTHONDONTWRITEBYTECODE :=
 # What a run of tests has come to; continuous integration lets .ci/again judge.
 JUDGE := $(OR_NONE)
 

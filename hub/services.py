@@ -16,7 +16,7 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
-from hub.housekeeping import forget_answers, forget_jobs
+from hub.housekeeping import forget_answers, forget_jobs, sweep_pictures
 from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
@@ -26,6 +26,7 @@ from hub.probes import LoopLag, Probes
 from hub.protocol.ids import uuid7
 from hub.quotas import Quotas, quotas
 from hub.settings import Settings
+from hub.stream.entry import Entry
 from hub.stream.fanout import FanOut
 from hub.stream.log import EventLog, open_log
 from hub.stream.replay import Replay
@@ -33,8 +34,10 @@ from hub.stream.retention import keep_retention
 from hub.tasks.dispatcher import Dispatcher
 from hub.tasks.files import Pictures
 from hub.work import start_queues
+from hub.workload import Workload
 from jobs.broker import Broker
 from jobs.control import Queues
+from jobs.webhook_delivery.feeder import Feeder
 from storage.database import Database
 from storage.merchant_records import Job
 
@@ -62,8 +65,10 @@ class Services(msgspec.Struct, frozen=True):
         merchants: the ids of all merchants, kept by the command that makes one.
         media: the files of uploaded pictures; who serves them opens it first.
         queues: what hears of jobs, and has them done.
+        feeder: writes the deliveries of webhooks; to be told when one is changed.
         dispatcher: what hands tasks to bots.
         broker: carries the ids of jobs; who opens the services has opened it.
+        workload: how much there is to do.
     """
 
     settings: Settings
@@ -83,8 +88,10 @@ class Services(msgspec.Struct, frozen=True):
     started: Started
     media: MediaFolder
     queues: Queues
+    feeder: Feeder
     dispatcher: Dispatcher
     broker: Broker
+    workload: Workload
 
 
 @asynccontextmanager
@@ -115,7 +122,13 @@ async def open_services(
     to_thread.current_default_thread_limiter().total_tokens = _FILE_THREADS
     async with asyncio.TaskGroup() as tasks:
         fanout = FanOut(event_log.end)
-        event_log.listener = fanout.enqueue
+        feeder = Feeder(event_log, len(settings.webhook_schedule) + 1)
+
+        def listen(entries: list[Entry]) -> None:
+            fanout.enqueue(entries)
+            feeder.heard(entries)
+
+        event_log.listener = listen
         event_log.congested = lambda: fanout.congested
         fanout.relieved = event_log.wake
         fanout.writing = lambda: event_log.writing
@@ -142,6 +155,7 @@ async def open_services(
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
+        endless.append(tasks.create_task(sweep_pictures(event_log, media)))
         endless.append(tasks.create_task(forget_jobs(event_log)))
         queues, working = start_queues(
             settings, event_log, broker, instance, settings.workers, tasks, has_readers=True
@@ -158,6 +172,8 @@ async def open_services(
             dispatcher.told(jobs)
 
         event_log.queued = told
+        await feeder.begin()
+        endless.append(tasks.create_task(feeder.run()))
         event_log.torn = gateway.cut_all
         if database.shared:
             endless.append(tasks.create_task(event_log.keep_up()))
@@ -167,7 +183,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, dispatcher, broker,
+                queues, feeder, dispatcher, broker, Workload(database),
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

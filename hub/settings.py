@@ -13,12 +13,14 @@ from hub.addresses import network
 from hub.limits import Rate, parse_rate
 from hub.origins import origin_of
 from jobs.address import redis_settings
+from jobs.context import WEBHOOK_SCHEDULE
 from storage.merchant_records import Queue
 
 _SECRETS = ("admin_key", "metrics_token")
 _RATES = ("rate_limit", "call_rate", "publish_rate")
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_MOST_WAITS = 30
 _DURATION = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
 
@@ -53,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         retention: seconds that events stay in the database; None for ever. Written `90d`.
         durability: `full` fsyncs every commit, `normal` leaves that to the system.
         trusted_proxies: addresses and networks whose `X-Forwarded-For` counts.
+        webhook_allow: addresses and networks that webhooks may reach although they are private.
+        webhook_schedule: seconds between the attempts of a webhook's delivery. Written `5s,30s,2m`.
         log_level, log_format: `console` on a terminal, else `json`.
         metrics_token: the bearer token for `/metrics`, 16 characters or more; without one only
             loopback may read it.
@@ -78,6 +82,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention: Annotated[int, Meta(ge=1)] | None = None
     durability: Literal["full", "normal"] = "full"
     trusted_proxies: tuple[str, ...] = ()
+    webhook_allow: tuple[str, ...] = ()
+    webhook_schedule: tuple[float, ...] = WEBHOOK_SCHEDULE
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
     metrics_token: Annotated[str, Meta(min_length=16, max_length=256)] | None = None
@@ -108,6 +114,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 value = "off" if value is None else str(value)
             elif field == "workers":
                 value = "all" if set(value) == {*QUEUES} else ",".join(value) or "none"
+            elif field == "webhook_schedule":
+                value = ",".join(_written(seconds) for seconds in value)
             elif isinstance(value, tuple):
                 value = ",".join(value)
             elif field == "database_url":
@@ -174,6 +182,21 @@ def _duration(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def _written(seconds: float) -> str:
+    """A duration as it is written in a setting."""
+    for unit, size in sorted(_UNITS.items(), key=lambda pair: -pair[1]):
+        if seconds % size == 0 and (seconds or unit == "s"):
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def _schedule(text: str) -> tuple[float, ...]:
+    waits = tuple(float(_duration(part.strip())) for part in text.split(",") if part.strip())
+    if not 1 <= len(waits) <= _MOST_WAITS:
+        raise ValueError(f"{text!r} is not 1 to {_MOST_WAITS} durations, such as 5s,30s,2m,1h")
+    return waits
+
+
 def _origins(text: str) -> tuple[str, ...]:
     return tuple(origin_of(part.strip()) for part in text.split(",") if part.strip())
 
@@ -237,5 +260,7 @@ _READ: dict[str, Callable[[str], object]] = {
     "call_rate": parse_rate,
     "publish_rate": parse_rate,
     "trusted_proxies": _networks,
+    "webhook_allow": _networks,
+    "webhook_schedule": _schedule,
     "metrics_token": _token,
 }

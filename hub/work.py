@@ -46,7 +46,8 @@ def start_queues(
     telling = Telling(event_log, worker, has_readers=has_readers) if shared else None
     context = Context(
         log=telling or event_log, worker=worker, media_root=settings.media_folder,
-        hub_id=instance, public_url=settings.public_url,
+        hub_id=instance, public_url=settings.public_url, webhook_allow=settings.webhook_allow,
+        webhook_schedule=settings.webhook_schedule,
     )  # fmt: skip
     queues = Queues(context, instance, names)
     broker.came_up = queues.look_again

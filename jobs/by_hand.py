@@ -49,6 +49,7 @@ async def cancel(scope: WriteScope, keys: Sequence[JobKey], now: str, source: st
     # A bulk send has thousands of parts, of whose messages no event tells.
     parts = [job for job in over if _is_message(job) and not is_loud(job)]
     await messages.give_up(scope.tx, [(job.merchant_id, job.id) for job in parts], _NOT_SENT, now)
+    scope.jobs += over  # a bot that has one need not go on, and a parent has one less to wait for
     for job in over:
         if is_loud(job) or not _is_message(job):
             await ended(scope, job)
@@ -89,6 +90,11 @@ async def _moved(scope: WriteScope, keys: Sequence[JobKey], now: str) -> list[Jo
     for key in keys:
         moved += await _moved(scope, [key], now)
     return moved
+
+
+async def discard(scope: WriteScope, keys: Sequence[JobKey]) -> int:
+    """Remove those of these jobs that have ended and have no parts; how many they were."""
+    return await job_changes.discard(scope.tx, keys)
 
 
 def _is_message(job: Job) -> bool:

@@ -16,6 +16,11 @@ from storage.scope import Scope
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+HOUR = 3600.0
+WEBHOOK_SCHEDULE = (5.0, 30.0, 120.0, 600.0, HOUR, 3 * HOUR, 8 * HOUR, 24 * HOUR)
+"""Seconds between the attempts of a webhook's delivery, which has one attempt more than there are
+waits. All of them together are a day and a half: time to notice and mend a receiver."""
+
 SOURCE = "hub"
 """The source of events that are nobody's but the hub's."""
 
@@ -81,6 +86,7 @@ class Context(Struct, frozen=True, kw_only=True):
         hub_id: the id of this process among those on the media folder.
         public_url: the address under which the hub is reached from outside, if it is known.
         webhook_allow: addresses and networks that webhooks may reach although they are private.
+        webhook_schedule: seconds between the attempts of a webhook's delivery.
         clock: milliseconds since 1970.
     """
 
@@ -90,6 +96,7 @@ class Context(Struct, frozen=True, kw_only=True):
     hub_id: str
     public_url: str | None = None
     webhook_allow: tuple[str, ...] = ()
+    webhook_schedule: tuple[float, ...] = WEBHOOK_SCHEDULE
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     @property

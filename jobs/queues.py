@@ -29,7 +29,7 @@ RULES: dict[Queue, QueueRules] = {
     "media_processing": QueueRules(concurrency=3, timeout=120),
     "message_sending": QueueRules(concurrency=5, timeout=60),
     "order_processing": QueueRules(concurrency=2, timeout=30),
-    "webhook_delivery": QueueRules(concurrency=5, timeout=30, silent=True),
+    "webhook_delivery": QueueRules(concurrency=5, timeout=30, max_attempts=9, silent=True),
 }
 
 KEPT_DAYS: dict[JobState, int] = {"succeeded": 7, "cancelled": 7, "dead": 30}

@@ -86,7 +86,7 @@ async def begin_anew(
         tx,
         keys,
         "state = 'queued', run_at = ?, updated_at = ?, finished_at = NULL, worker = NULL,"
-        " awaits = NULL, cancelling = FALSE, progress = 0, note = NULL,"
+        " awaits = NULL, cancelling = FALSE, progress = 0, note = NULL, result = NULL,"
         f" max_attempts = attempt + CASE queue {cases} END,"
         " expires_at = CASE WHEN expires_at > ? THEN expires_at ELSE NULL END",
         (now, now, *numbers, now),

@@ -127,7 +127,7 @@ async def settle(tx: Transaction, delivery_id: str, attempt: int, made: Made, no
     """Write what came of the pending attempt of a delivery of the bound merchant.
 
     Args:
-        attempt: its number, another one than was thought where a worker was lost meanwhile.
+        attempt: its number, which has grown where a worker was lost meanwhile.
 
     Returns:
         Whether one was pending.
@@ -135,12 +135,13 @@ async def settle(tx: Transaction, delivery_id: str, attempt: int, made: Made, no
     where, params = of_one(tx)
     return bool(
         await tx.execute(
-            "UPDATE webhook_logs SET attempt = ?, status = ?, response_status = ?,"  # noqa: S608
-            " response_body = ?, duration_ms = ?, error_message = ?, next_retry_at = NULL,"
+            "UPDATE webhook_logs SET attempt = CASE WHEN attempt < ? THEN ? ELSE attempt END,"  # noqa: S608
+            " status = ?, response_status = ?, response_body = ?, duration_ms = ?,"
+            " error_message = ?, next_retry_at = NULL,"
             f" updated_at = ?, version = version + 1 WHERE {where} AND delivery_id = ?"
             " AND attempt = (SELECT MAX(attempt) FROM webhook_logs"
             f" WHERE {where} AND delivery_id = ?) AND status = 'pending'",
-            (attempt, made.status, made.response_status, made.response_body, made.duration_ms,
-             made.error_message, now, *params, delivery_id, *params, delivery_id),
+            (attempt, attempt, made.status, made.response_status, made.response_body,
+             made.duration_ms, made.error_message, now, *params, delivery_id, *params, delivery_id),
         )
     )  # fmt: skip

@@ -129,6 +129,15 @@ async def note_failure(tx: Transaction, id_: str, now: str, error: str) -> tuple
     return int(rows[0][0]), str(rows[0][1])
 
 
+async def forget_failures(tx: Transaction, id_: str) -> None:
+    """Let a webhook begin with good health, whatever was noted."""
+    where, params = scoped(tx)
+    await tx.execute(
+        f"UPDATE webhooks SET retry_count = 0, failing_since = NULL WHERE {where} AND id = ?",  # noqa: S608
+        (*params, id_),
+    )
+
+
 async def disable(tx: Transaction, id_: str, reason: str, now: str) -> Webhook | None:
     """Call a webhook no longer; None where that is so already.
 

@@ -87,6 +87,16 @@ async def attempts(tx: Transaction, job: Job) -> list[JobAttempt]:
     )
 
 
+async def forget_attempt(tx: Transaction, job: Job) -> None:
+    """Forget what was kept of the attempt that a job is in: it goes on."""
+    where, params = scoped(tx)
+    await tx.execute(
+        f"DELETE FROM job_attempts WHERE {where} AND merchant_id = ? AND job_id = ?"  # noqa: S608
+        " AND attempt = ?",
+        (*params, job.merchant_id, job.id, job.attempt),
+    )
+
+
 async def put_input(tx: Transaction, job_id: str, input_: Sequence[Any]) -> None:
     """Keep what a job of the bound merchant works on; raises Conflict."""
     _, (merchant_id,) = of_one(tx)

@@ -22,7 +22,6 @@ from tests.support.databases import postgres_url as postgres_url
 from tests.support.databases import store as store
 from tests.support.hub_process import LEAKS, LOGS, HubProcess, search_for_secrets
 
-ATTACKS = Path(__file__).parent / "attacks"
 FOUND_BEHIND_TESTS = 64
 """The exit status of a run that found secrets or unbound statements. It is none of pytest's own:
 a second run of tests that failed says nothing about these."""
@@ -90,10 +89,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Attacks are measured: they run when nothing else does. Files with slow tests come first, so
+    """Sieges are measured: they run when nothing else does. Files with slow tests come first, so
     that no process is left with one of them at the end."""
     for item in items:
-        if item.path.is_relative_to(ATTACKS):
+        if "siege" in getattr(item, "fixturenames", ()):
             item.add_marker("alone")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)

@@ -115,6 +115,8 @@ def _headers(request: Request, command: Command, result: Result) -> dict[str, st
     path = quote(request.scope["path"])
     if command.makes and id_ is not None:
         headers["Location"] = f"{path}/{id_}"
+    elif command.status == 202 and id_ is not None:
+        headers["Location"] = f"/api/jobs/{quote(id_, safe='')}"
     if result.get("next") is not None:
         query = {**request.query_params, "after": str(result["next"])}
         headers["Link"] = f'<{path}?{urlencode(query)}>; rel="next"'

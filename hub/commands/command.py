@@ -35,6 +35,8 @@ OPERATORS: frozenset[Role] = frozenset({"admin", "merchant"})
 """Who runs a merchant's business."""
 SELLERS: frozenset[Role] = frozenset({"admin", "merchant", "bot"})
 """Who takes part in the business: a bot takes orders and payments."""
+WATCHERS: frozenset[Role] = frozenset({"admin", "merchant", "viewer"})
+"""Who watches the business: a bot sees its own work alone."""
 EVERYBODY: frozenset[Role] = frozenset({"admin", "merchant", "viewer", "bot"})
 
 
@@ -81,6 +83,12 @@ class Command(Struct, frozen=True, kw_only=True):
     def makes(self) -> bool:
         """Whether it makes a row, whose id the caller may give."""
         return self.status == 201 and self.http is not None and "{" not in self.http
+
+    @property
+    def queues(self) -> bool:
+        """Whether its answer comes before its work is done, and names the job that does it; the
+        caller may give the id of what that makes."""
+        return self.status == 202 and self.http is not None and "{" not in self.http
 
 
 class Invocation:
@@ -139,6 +147,11 @@ class Invocation:
     def scope(self) -> Scope:
         return self.actor.scope()
 
+    @property
+    def origin(self) -> Origin:
+        """Of its events: the merchant that it works for, and the actor."""
+        return Origin(self.merchant_id, self.actor.source)
+
     async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Read on one snapshot, within the actor's scope.
 
@@ -161,7 +174,7 @@ class Invocation:
             Conflict: the key was used for another request.
             storage.errors.StorageError: what storage refuses.
         """
-        keyed, answer = self._keyed, self._command.answer
+        keyed = self._keyed
         begun_at = self.offset
 
         async def once(scope: WriteScope) -> tuple[Result, int | None]:
@@ -169,13 +182,7 @@ class Invocation:
                 return await work(scope), None
             known = await known_answer(scope.tx, keyed, self.now)
             if known is not None:
-                # In the order of the command: of the engines, one sorts what it keeps.
-                members = {
-                    name: msgspec.convert(known.members[name], kind)
-                    for name, kind in answer.items()
-                    if name in known.members
-                }
-                return members, known.offset
+                return self._members(known.members), known.offset
             result = await work(scope)
             await remember(scope.tx, keyed, result, begun_at, self._now_ms)
             return result, None
@@ -185,6 +192,40 @@ class Invocation:
         # What is shown again is as old as its first answer, and events after that are news to it.
         self.offset = committed.offset if first_offset is None else first_offset
         return result
+
+    async def answered(self) -> Result | None:
+        """What this call gave when it came first; None where it comes for the first time, or says
+        nothing that tells. For work that takes more than one transaction.
+
+        Raises:
+            Conflict: the key was used for another request.
+        """
+        keyed = self._keyed
+        if keyed is None:
+            return None
+        known = await self.read(lambda tx: known_answer(tx, keyed, self.now))
+        if known is None:
+            return None
+        self.offset = known.offset
+        return self._members(known.members)
+
+    async def step(self, work: Callable[[WriteScope], Awaitable[T]]) -> T:
+        """Change rows in a transaction that is one of several; `commit` comes first or last.
+
+        Raises:
+            storage.errors.StorageError: what storage refuses.
+        """
+        committed = await self.services.log.commit(work, self.scope)
+        self.offset = committed.offset
+        return committed.result
+
+    def _members(self, known: dict[str, Any]) -> Result:
+        # In the order of the command: of the engines, one sorts what it keeps.
+        return {
+            name: msgspec.convert(known[name], kind)
+            for name, kind in self._command.answer.items()
+            if name in known
+        }
 
     def check_version(self, version: int) -> None:
         """Check the condition that the caller put on a row.
@@ -201,4 +242,4 @@ class Invocation:
         self, scope: WriteScope, type_: str, data: dict[str, Any], subject: str | None = None
     ) -> None:
         """Append an event of the merchant that this works for, by the actor."""
-        scope.record(Origin(self.merchant_id, self.actor.source), type_, data, subject)
+        scope.record(self.origin, type_, data, subject)

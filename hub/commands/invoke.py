@@ -93,7 +93,7 @@ def _permit(actor: Principal, command: Command) -> None:
 def _keyed(command: Command, actor: Principal, params: Struct, key: str | None) -> KeyedCall | None:
     if not command.writes:
         return None  # asked again, a question is answered as things are
-    made_id = getattr(params, "id", None) if command.makes else None
+    made_id = getattr(params, "id", None) if command.makes or command.queues else None
     return keyed_call(command.name, actor.merchant_id, params, key, made_id)
 
 

@@ -1,7 +1,7 @@
 """Webhooks: where a merchant hears of events; its operators alone see and change them.
 
 A secret is made here and is in two answers only, that of `create` and that of `rotate`. No event
-tells of a webhook's change, the audit does.
+tells of a webhook's change, the audit does. What is delivered to it is in `webhook_deliveries`.
 """
 
 import base64
@@ -12,26 +12,31 @@ from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from hub.protocol.errors import FieldError, InvalidParams
 from hub.protocol.ids import uuid7
+from hub.protocol.times import format_ms
 from hub.stream.waiting import WriteScope
-from storage import webhook_logs, webhooks
+from storage import events, webhooks
 from storage.database import Transaction
-from storage.merchant_records import Webhook, WebhookLog, WebhookLogStatus
+from storage.merchant_records import Webhook
 
 from .command import OPERATORS, Command, Invocation, Result
-from .params import After, ById, Limit, ListOf, RowId, Word, next_of
+from .params import ById, ListOf, RowId, Word, next_of
 from .webhook_targets import faults_of_types, faults_of_url
 
 SECRET_BYTES = 32
 """Of chance in a secret; Standard Webhooks asks for 24 to 64."""
-LOGS = 100
-"""Most attempts on a page: each has the event that was posted."""
+OVERLAP_MS = 24 * 3600 * 1000
+"""How long calls are signed with the secret before the last one too."""
 
 Url = Annotated[str, Meta(min_length=1, max_length=500, examples=["https://shop.example/hook"])]
 EventTypes = Annotated[list[str], Meta(min_length=1, max_length=32, examples=[["order_*"]])]
 
 
 class WebhookView(Struct, frozen=True):
-    """A webhook as it is shown: without its secret."""
+    """A webhook as it is shown: without its secrets.
+
+    It does well where `failing_since` is null. `retry_count` is how often it failed since the last
+    success; until `previous_until`, calls are signed with the secret before the last rotation too.
+    """
 
     id: str
     merchant_id: str
@@ -41,6 +46,11 @@ class WebhookView(Struct, frozen=True):
     retry_count: int
     last_triggered_at: str | None
     disabled_reason: str | None
+    failing_since: str | None
+    last_success_at: str | None
+    last_failure_at: str | None
+    last_error: str | None
+    previous_until: str | None
     version: int
     created_at: str
     updated_at: str
@@ -68,15 +78,6 @@ class UpdateWebhook(ById, forbid_unknown_fields=True):
     is_active: bool | UnsetType = UNSET
 
 
-class ListLogs(ById, forbid_unknown_fields=True):
-    """Attempts of one webhook: all of them, those of one delivery, or those that went so."""
-
-    status: WebhookLogStatus | None = None
-    delivery_id: Word | None = None
-    after: After = ""
-    limit: Limit = 100
-
-
 async def list_(call: Invocation, params: ListWebhooks) -> Result:
     """A page of webhooks by id."""
 
@@ -89,21 +90,6 @@ async def list_(call: Invocation, params: ListWebhooks) -> Result:
 
 async def get(call: Invocation, params: ById) -> Result:
     return {"webhook": _view(await call.read(lambda tx: webhooks.get(tx, params.id)))}
-
-
-async def logs(call: Invocation, params: ListLogs) -> Result:
-    """A page of the attempts to call a webhook, newest first."""
-    limit = min(params.limit, LOGS)
-
-    async def read(tx: Transaction) -> list[WebhookLog]:
-        await webhooks.get(tx, params.id)
-        return await webhook_logs.page(
-            tx, params.after, limit, webhook_id=params.id, delivery_id=params.delivery_id,
-            status=params.status,
-        )  # fmt: skip
-
-    found = await call.read(read)
-    return {"logs": found, "count": len(found), "next": next_of(found, limit)}
 
 
 async def create(call: Invocation, params: NewWebhook) -> Result:
@@ -122,16 +108,19 @@ async def create(call: Invocation, params: NewWebhook) -> Result:
 
     async def work(scope: WriteScope) -> Result:
         nonlocal shown
-        await webhooks.insert(scope.tx, webhook)
+        heard_from = (await events.log_state(scope.tx)).head
+        await webhooks.insert(scope.tx, structs.replace(webhook, heard_from=heard_from))
         shown = webhook.secret
         return {"webhook": _view(webhook)}
 
     result = await call.commit(work)
+    call.services.feeder.changed()
     return {**result, "secret": shown}  # None where the answer is that of an earlier call
 
 
 async def update(call: Invocation, params: UpdateWebhook) -> Result:
-    """Change what is given of a webhook.
+    """Change what is given of a webhook. One that becomes active hears of events from now on, and
+    begins with good health.
 
     Raises:
         InvalidParams: see `create`.
@@ -149,22 +138,35 @@ async def update(call: Invocation, params: UpdateWebhook) -> Result:
     async def work(scope: WriteScope) -> Result:
         webhook = await _read_to_change(call, scope, params.id)
         changed = structs.replace(webhook, **given)
-        if changed != webhook:
-            changed = await webhooks.update(scope.tx, structs.replace(changed, updated_at=call.now))
+        if changed == webhook:
+            return {"webhook": _view(webhook)}
+        if changed.is_active and not webhook.is_active:
+            await webhooks.forget_failures(scope.tx, webhook.id)
+            heard_from = (await events.log_state(scope.tx)).head
+            changed = structs.replace(
+                changed, heard_from=heard_from, failing_since=None, retry_count=0
+            )
+        changed = await webhooks.update(scope.tx, structs.replace(changed, updated_at=call.now))
         return {"webhook": _view(changed)}
 
-    return await call.commit(work)
+    result = await call.commit(work)
+    call.services.feeder.changed()
+    return result
 
 
 async def rotate(call: Invocation, params: ById) -> Result:
-    """Give a webhook another secret; what it had before is good no longer."""
+    """Give a webhook another secret. Calls are signed with the one before too for 24 hours; a
+    second rotation ends that."""
     secret = _new_secret()
     shown: str | None = None
 
     async def work(scope: WriteScope) -> Result:
         nonlocal shown
         webhook = await _read_to_change(call, scope, params.id)
-        changed = structs.replace(webhook, secret=secret, updated_at=call.now)
+        changed = structs.replace(
+            webhook, secret=secret, previous_secret=webhook.secret,
+            previous_until=format_ms(call.now_ms + OVERLAP_MS), updated_at=call.now,
+        )  # fmt: skip
         changed = await webhooks.update(scope.tx, changed)
         shown = secret
         return {"webhook": _view(changed)}
@@ -181,7 +183,9 @@ async def delete(call: Invocation, params: ById) -> Result:
         await webhooks.delete(scope.tx, webhook.id, webhook.version)
         return {"id": webhook.id}
 
-    return await call.commit(work)
+    result = await call.commit(work)
+    call.services.feeder.changed()
+    return result
 
 
 async def _read_to_change(call: Invocation, scope: WriteScope, id_: str) -> Webhook:
@@ -248,13 +252,8 @@ COMMANDS = (
     Command(
         name="webhooks.rotate", http="POST /api/webhooks/{id}/rotate", roles=OPERATORS,
         summary="Give a webhook another `secret`, which is shown once: a repeat by the same "
-        "idempotency key has null there",
+        "idempotency key has null there. Calls are signed with the one before too for 24 hours",
         params=ById, run=rotate, answer={"webhook": WebhookView, "secret": str | None},
         message=f"The webhook has another secret. {ONCE}", versioned=True, table="webhooks",
-    ),
-    Command(
-        name="webhooks.logs", http="GET /api/webhooks/{id}/logs", roles=OPERATORS,
-        summary="The attempts to call a webhook, newest first", params=ListLogs, run=logs,
-        answer={"logs": list[WebhookLog], "count": int, "next": str | None}, table="webhooks",
     ),
 )  # fmt: skip

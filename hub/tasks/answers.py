@@ -20,7 +20,7 @@ from hub.protocol.messages import PROVIDER_ID_CHARS
 from hub.stream.waiting import WriteScope
 from jobs import outcome
 from jobs.registry import ended
-from storage import messages, sending
+from storage import messages, sending, work
 from storage.jobs import ENDED_STATES
 from storage.merchant_records import Job, MessageStatus
 from storage.sending import Sendable
@@ -88,6 +88,7 @@ async def _settle_one(
         if isinstance(answer, Failed) and not answer.uncertain:
             return Settlement(job)
         [job] = await sending.take_up_again(scope.tx, [job.id], now)
+        await work.forget_attempt(scope.tx, job)
     after = await outcome.settle(scope, job, _outcome(answer), now)
     await ended(scope, after)
     if isinstance(answer, Done):

@@ -18,7 +18,7 @@ import structlog
 
 from hub.protocol.codec import error_frame
 from hub.protocol.drafts import Origin
-from hub.protocol.errors import HubError, NotFound, Unavailable
+from hub.protocol.errors import HubError, Unavailable
 from hub.protocol.frames import Answer, Progress, Ready, ServerControl, Settled, Task
 from hub.protocol.frames import Held as Named
 from hub.protocol.times import format_ms, parse_ms
@@ -336,15 +336,12 @@ class Dispatcher:
                     held.orphaned(now)
             bot.session.send(
                 *(Settled(each.job, each.attempt, job.state, ref) for each, job in found.others),
-                *(error_frame(_unknown(each), ref, each.job) for each in found.unknown),
+                # What is not there any more is not to be done.
+                *(Settled(each.job, each.attempt, "cancelled", ref) for each in found.unknown),
             )
         finally:
             bot.resuming -= 1
             self.wake(bots)
-
-
-def _unknown(named: Named) -> HubError:
-    return NotFound(f"no task is called {named.job!r}: forget it")
 
 
 def _now_ms() -> int:

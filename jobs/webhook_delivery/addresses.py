@@ -73,6 +73,22 @@ _TEREDO = IPv6Network("2001::/32")
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 
 
+def networks(texts: Sequence[str]) -> list[Network]:
+    """What the operator allows: addresses, and networks such as `10.1.0.0/16`.
+
+    Raises:
+        ValueError: one of them is neither.
+    """
+    found = []
+    for text in texts:
+        net = ip_network(text)
+        if isinstance(net, IPv6Network) and net.subnet_of(_MAPPED):
+            low = int(net.network_address) & 0xFFFF_FFFF
+            net = IPv4Network((low, net.prefixlen - 96))
+        found.append(net)
+    return found
+
+
 def refusal(text: str, allowed: Sequence[Network] = ()) -> str | None:
     """Why an address may not be reached, a sentence; None where it may.
 

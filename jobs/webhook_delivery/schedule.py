@@ -3,13 +3,9 @@
 import random
 from collections.abc import Callable, Sequence
 
-HOUR = 3600.0
-SCHEDULE = (5.0, 30.0, 120.0, 600.0, HOUR, 3 * HOUR, 8 * HOUR, 24 * HOUR)
-"""Seconds between the attempts of a delivery, which has one attempt more than there are waits. All
-of them together are a day and a half: time to notice and mend a receiver."""
 JITTER = 0.2
 """A wait is longer by up to this part of it: what failed together does not come back together."""
-GIVE_UP_SECONDS = 5 * 24 * HOUR
+GIVE_UP_SECONDS = 5 * 86400.0
 """An endpoint that has failed for so long, without a success between, is called no longer."""
 
 

@@ -13,6 +13,9 @@ const SOLD = new Set(['orders', 'delivery_tasks', 'media']);
 const KEPT = new Set(['orders.delete', 'delivery_tasks.delete']);
 const READING = new Set(['list', 'get', 'search', 'timeline', 'payments', 'media', 'versions']);
 READING.add('version').add('diff').add('preview').add('show');
+/** What people watch; a bot asks how one job is, and no more. */
+const WATCHERS = new Set(['admin', 'merchant', 'viewer']);
+const WATCHED = new Set(['jobs.list', 'jobs.get', 'queues.stats']);
 /** What only operators see. */
 const INSIDE = new Set(['sessions', 'audit', 'keys', 'webhooks']);
 
@@ -24,6 +27,8 @@ const INSIDE = new Set(['sessions', 'audit', 'keys', 'webhooks']);
 export function may(role, method) {
   const [plural, verb] = method.split('.');
   if (INSIDE.has(plural)) return OPERATORS.has(role);
+  if (WATCHED.has(method)) return WATCHERS.has(role);
+  if (method === 'jobs.status') return true;
   if (READING.has(verb)) return EVERYBODY.has(role);
   if (method === 'merchants.create') return role === 'admin';
   const sold = SOLD.has(plural) && !KEPT.has(method);

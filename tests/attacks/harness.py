@@ -11,6 +11,9 @@ import os
 import resource
 import sys
 import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,7 +130,10 @@ async def _join(hub: HubProcess, key: str) -> float | None:
     return took if answer.status == 200 and first["type"] == "connected" else None
 
 
-async def _attack(name: str, target: Target) -> Seen:
+@asynccontextmanager
+async def _attacker(name: str) -> AsyncIterator[Process]:
+    """A process that waits for its target. It imports while the hub starts, so that it does not do
+    so beside what is measured."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -139,12 +145,16 @@ async def _attack(name: str, target: Target) -> Seen:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(target.seconds + PATIENCE):
-            out, err = await process.communicate(msgspec.json.encode(target))
+        yield process
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _attack(process: Process, target: Target) -> Seen:
+    async with asyncio.timeout(target.seconds + PATIENCE):
+        out, err = await process.communicate(msgspec.json.encode(target))
     assert process.returncode == 0, f"the attacker failed:\n{err.decode()[-3000:]}"
     return msgspec.json.decode(out, type=Seen, dec_hook=lambda kind, value: kind(value))
 
@@ -164,7 +174,9 @@ async def _recovered(pair: Pair, since: float, normal: float) -> float | None:
     return None
 
 
-async def _besiege(hub: HubProcess, name: str, seconds: float, runs: int) -> Report:
+async def _besiege(
+    hub: HubProcess, attacker: Process, name: str, seconds: float, runs: int
+) -> Report:
     merchant = await merchant_of(hub, hub.admin_key)
     made = {
         role: (await new_key(hub, hub.admin_key, role, merchant, f"attacking {role}"))[0]
@@ -174,7 +186,7 @@ async def _besiege(hub: HubProcess, name: str, seconds: float, runs: int) -> Rep
     joining, _ = await new_key(hub, hub.admin_key, "viewer", merchant, "newcomer")
     secrets = (hub.admin_key, hub.bot_key, watching, joining, *made.values())
     await _prime(hub, made["merchant"])
-    with own_core(hub):
+    with own_core(hub, attacker.pid):
         async with healthy_pair(hub, hub.bot_key, watching) as pair:
             await asyncio.sleep(CALM_SECONDS)
             probe = Probe(hub)
@@ -183,7 +195,7 @@ async def _besiege(hub: HubProcess, name: str, seconds: float, runs: int) -> Rep
             forget_peak(hub)
             ticks, began = core_ticks(hub), time.monotonic()
             async with beside(probe.run()):
-                attacking = asyncio.create_task(_attack(name, Target(hub.port, made, seconds)))
+                attacking = asyncio.create_task(_attack(attacker, Target(hub.port, made, seconds)))
                 await asyncio.sleep(seconds * 0.6)
                 joined = [await _join(hub, joining)]
                 seen = await attacking
@@ -233,8 +245,9 @@ async def besiege(directory: Path, name: str, seconds: float = ATTACK_SECONDS) -
         for run in (1, 2):
             own = directory / str(run)
             own.mkdir()
-            async with HubProcess(own, {"HUB_RATE_LIMIT": DEFAULT_RATE}) as hub:
-                report = await _besiege(hub, name, seconds, run)
+            limited = HubProcess(own, {"HUB_RATE_LIMIT": DEFAULT_RATE})
+            async with _attacker(name) as attacker, limited as hub:
+                report = await _besiege(hub, attacker, name, seconds, run)
             if not report.disturbed and report.during.p99 < P99_LIMIT:
                 break
     finally:

@@ -33,15 +33,17 @@ class Probe:
 
 
 @contextmanager
-def own_core(hub: HubProcess) -> Iterator[None]:
-    """Give the hub the first core that this process may use, and this process the others."""
+def own_core(hub: HubProcess, attacker: int) -> Iterator[None]:
+    """Give the hub the first core that this process may use, and the others to this process and
+    the attacker's."""
     cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
     if len(cores) < 2:
         yield
         return
     for task in Path(f"/proc/{hub.pid}/task").iterdir():
         os.sched_setaffinity(int(task.name), cores[:1])
-    os.sched_setaffinity(0, cores[1:])
+    for pid in (0, attacker):
+        os.sched_setaffinity(pid, cores[1:])
     try:
         yield
     finally:

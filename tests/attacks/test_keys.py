@@ -6,11 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.api.conftest import World
 from tests.api.conftest import world as world
 from tests.gateway.raw import event, raw
 from tests.support.rest import call
 from tests.support.ws import Socket, connect
+
+# What is measured is how long a key still works.
+pytestmark = pytest.mark.alone
 
 WITHIN = 1.0
 """Seconds after its key that a connection may last."""

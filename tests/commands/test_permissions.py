@@ -15,7 +15,17 @@ from hub.commands.command import Command
 from hub.commands.table import COMMANDS
 from hub.settings import Settings
 from hub.tokens import Role
-from storage import deliveries, media, messages, orders, products, templates, webhooks
+from storage import (
+    deliveries,
+    jobs,
+    media,
+    messages,
+    orders,
+    products,
+    templates,
+    webhook_logs,
+    webhooks,
+)
 from storage.database import Database, Transaction
 from storage.scope import HUB
 from tests.api.pictures import fresh
@@ -63,6 +73,7 @@ class World:
         task = samples.task(order.id, driver_id="d", **own)
         message = samples.message(phone=PHONE, **own)
         webhook = samples.webhook(**own)
+        job = samples.job(state="dead" if kind == "dead_job" else "queued", **own)
         file = samples.file(hash=product.id.replace("-", "") * 2, **own)
 
         async def work(tx: Transaction) -> str:
@@ -76,6 +87,12 @@ class World:
                 return (await media.insert(tx, file)).id
             if kind == "webhook":
                 return (await webhooks.insert(tx, webhook)).id
+            if kind == "delivered":
+                attempt = samples.attempt(webhook.id, delivery_id=webhook.id, **own)
+                await webhooks.insert(tx, webhook)
+                return (await webhook_logs.insert(tx, attempt)).delivery_id
+            if kind in ("job", "dead_job"):
+                return (await jobs.insert(tx, job)).id
             await orders.insert(tx, order)
             if kind == "task":
                 return (await deliveries.insert(tx, task)).id
@@ -182,6 +199,11 @@ async def a_conversation(world: World, merchant_id: str) -> Body:
     return {"phone": PHONE}
 
 
+async def replayed(world: World, merchant_id: str) -> Body:
+    delivery = await world.row("delivered", merchant_id)
+    return {"id": delivery, "delivery_id": delivery}
+
+
 CONTENT = {"type": "text", "body": "Hello"}
 BETWEEN: Body = {"from": 1, "to": 1}
 HOOK = {"url": "https://shop.example/hook", "event_types": ["order_*"]}
@@ -197,6 +219,15 @@ TABLE: dict[str, Row] = {
     "delivery_tasks.set_status": Row("amb", of("task", status="accepted")),
     "delivery_tasks.update": Row("amb", of("task", notes="door code 7")),
     "health.show": Row("amvb", said()),
+    "jobs.cancel": Row("am", of("job")),
+    "jobs.cancel_all": Row("am", said(queue="media_processing")),
+    "jobs.discard": Row("am", of("dead_job")),
+    "jobs.discard_all": Row("am", said(queue="media_processing")),
+    "jobs.get": Row("amv", of("job")),
+    "jobs.list": Row("amv", said()),
+    "jobs.retry": Row("am", of("dead_job")),
+    "jobs.retry_all": Row("am", said(queue="media_processing")),
+    "jobs.status": Row("amvb", of("job")),
     "keys.create": Row("am", said(role="viewer", name="anna")),
     "keys.list": Row("am", said()),
     "keys.revoke": Row("am", of("key")),
@@ -216,6 +247,7 @@ TABLE: dict[str, Row] = {
     "orders.list": Row("amvb", said()),
     "orders.pay": Row("amb", of("order", amount=1, method="cash", transaction_id="t")),
     "orders.payments": Row("amvb", of("order")),
+    "orders.process": Row("amb", of("order")),
     "orders.set_status": Row("amb", of("order", status="confirmed")),
     "orders.timeline": Row("amvb", of("order")),
     "orders.update": Row("amb", of("order", notes="no sugar")),
@@ -227,6 +259,9 @@ TABLE: dict[str, Row] = {
     "products.search": Row("amvb", said(q="cake")),
     "products.set_media": Row("am", of("product", media_ids=[])),
     "products.update": Row("am", of("product", price=7)),
+    "queues.pause": Row("am", said(name="order_processing")),
+    "queues.resume": Row("am", said(name="order_processing")),
+    "queues.stats": Row("amv", said()),
     "sessions.disconnect": Row("am", of("session")),
     "sessions.list": Row("am", said()),
     "templates.activate": Row("am", of("template")),
@@ -247,7 +282,9 @@ TABLE: dict[str, Row] = {
     "webhooks.get": Row("am", of("webhook")),
     "webhooks.list": Row("am", said()),
     "webhooks.logs": Row("am", of("webhook")),
+    "webhooks.replay": Row("am", replayed),
     "webhooks.rotate": Row("am", of("webhook")),
+    "webhooks.test": Row("am", of("webhook")),
     "webhooks.update": Row("am", of("webhook", is_active=False)),
 }
 

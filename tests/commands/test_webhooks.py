@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hub.protocol.ids import uuid7
+from hub.protocol.times import parse_ms
 from storage import webhook_logs, webhooks
 from storage.database import Transaction
 from storage.merchant_records import Webhook
@@ -58,7 +59,8 @@ async def test_a_webhook_is_made_with_a_secret(local: LocalHub) -> None:
     webhook, secret = said["webhook"], said["secret"]
     assert webhook.keys() == {
         "id", "merchant_id", "event_types", "url", "is_active", "retry_count",
-        "last_triggered_at", "disabled_reason", "version", "created_at", "updated_at",
+        "last_triggered_at", "disabled_reason", "failing_since", "last_success_at",
+        "last_failure_at", "last_error", "previous_until", "version", "created_at", "updated_at",
     }  # fmt: skip
     assert (webhook["url"], webhook["event_types"]) == (HOOK["url"], HOOK["event_types"])
     assert (webhook["is_active"], webhook["version"], webhook["retry_count"]) == (True, 1, 0)
@@ -126,10 +128,17 @@ async def test_another_secret_in_place_of_the_first(local: LocalHub) -> None:
     assert said["secret"].startswith("whsec_")
     assert said["secret"] != secret
     assert said["webhook"]["version"] == 2
-    assert (await stored(local, webhook["id"])).secret == said["secret"]
+    row = await stored(local, webhook["id"])
+    assert (row.secret, row.previous_secret) == (said["secret"], secret)
+    day = parse_ms(str(row.previous_until)) - parse_ms(row.updated_at)
+    assert day == 24 * 3600 * 1000
+    assert said["webhook"]["previous_until"] == row.previous_until
     stale = await ask(local, "POST", f"/{webhook['id']}/rotate", headers={"If-Match": '"1"'})
     assert stale.status == 412
     assert (await stored(local, webhook["id"])).secret == said["secret"]
+    third = (await ask(local, "POST", f"/{webhook['id']}/rotate")).json()["secret"]
+    row = await stored(local, webhook["id"])
+    assert (row.secret, row.previous_secret) == (third, said["secret"]), "the first is good no more"
 
 
 @pytest.mark.parametrize(
@@ -178,14 +187,19 @@ async def test_a_webhook_is_changed_and_deleted(local: LocalHub) -> None:
 
 async def test_one_that_was_disabled_is_made_active_again(local: LocalHub) -> None:
     row = samples.webhook(
-        merchant_id=local.merchant_id, is_active=False, disabled_reason="410 Gone", secret="whsec_a"
-    )
+        merchant_id=local.merchant_id, is_active=False, disabled_reason="410 Gone",
+        secret="whsec_a", failing_since=samples.NOW, retry_count=9,
+    )  # fmt: skip
     await local.database.write(lambda tx: webhooks.insert(tx, row), HUB)
     moved = await ask(local, "PATCH", f"/{row.id}", {"url": "https://shop.example/moved"})
     assert moved.json()["webhook"]["disabled_reason"] == "410 Gone"
     again = await ask(local, "PATCH", f"/{row.id}", {"is_active": True})
     found = again.json()["webhook"]
     assert (found["is_active"], found["disabled_reason"], found["version"]) == (True, None, 3)
+    assert (found["failing_since"], found["retry_count"]) == (None, 0)
+    kept = await stored(local, row.id)
+    assert (kept.failing_since, kept.retry_count) == (None, 0)
+    assert kept.heard_from == local.services.log.end
 
 
 async def test_lists_by_activity_in_pages(local: LocalHub) -> None:

@@ -92,19 +92,25 @@ async def connected_bots(database: Database) -> list[str]:
 
 @asynccontextmanager
 async def running(
-    hub: LocalHub, settings: Settings | None = None, *, database: Database | None = None
+    hub: LocalHub,
+    settings: Settings | None = None,
+    *,
+    database: Database | None = None,
+    instance: str | None = None,
 ) -> AsyncIterator[LocalHub]:
     """Run a prepared hub until the block ends.
 
     Args:
         database: what it runs on, where that is not its own: one that can be made to fail.
+        instance: by which its next life knows what it held; another one each time without it.
     """
     folder = TemporaryDirectory(prefix="hub-")
     settings = replace(settings or Settings(), data_dir=Path(folder.name))
     listener = listen("127.0.0.1", 0)
     hub.port = listener.getsockname()[1]
     origins = Origins(settings.public_url, hub.port, settings.allowed_origins)
-    async with open_services(settings, database or hub.database, origins) as services:
+    opened = open_services(settings, database or hub.database, origins, instance=instance)
+    async with opened as services:
         hub.running = services
         await services.media.open()
         server = HubServer(make_app(services, "an example"), services)

@@ -181,6 +181,12 @@ class Client:
     def resume_calls(self) -> None:
         raise AssertionError("nothing is called here")
 
+    def hold_answers(self) -> None:
+        raise AssertionError("nothing is called here")
+
+    def resume_answers(self) -> None:
+        raise AssertionError("nothing is called here")
+
     def spend(self) -> bool:
         return True
 

@@ -64,10 +64,12 @@ class Receiver:
             self._open.discard(writer)
             writer.close()
 
-    def cut(self) -> None:
-        """End every connection at once."""
-        for writer in self._open:
-            writer.transport.abort()
+    async def end(self) -> None:
+        """Cut every connection, and wait until nothing is done with them any more."""
+        while self._open:
+            for writer in self._open:
+                writer.transport.abort()
+            await asyncio.sleep(0.005)
 
 
 async def _request(reader: asyncio.StreamReader) -> Received | None:
@@ -92,9 +94,8 @@ async def receiving(
     try:
         yield receiver
     finally:
-        receiver.cut()
         server.close()
-        await asyncio.sleep(0)
+        await receiver.end()
 
 
 # ── behaviours ───────────────────────────────────────────────────────────────────────────────────
@@ -126,7 +127,8 @@ def in_turn(*behaviours: Behaviour) -> Behaviour:
 
 async def silent(writer: Writer, request: Received) -> None:
     """Never answers."""
-    await asyncio.sleep(3600)
+    while not writer.is_closing():
+        await asyncio.sleep(0.02)
 
 
 async def slamming(writer: Writer, request: Received) -> None:
@@ -137,7 +139,7 @@ async def slamming(writer: Writer, request: Received) -> None:
 async def dripping_headers(writer: Writer, request: Received) -> None:
     """Begins an answer and never ends its headers."""
     writer.write(b"HTTP/1.1 200 OK\r\n")
-    while True:
+    while not writer.is_closing():
         writer.write(b"X-Drop: drip\r\n")
         await writer.drain()
         await asyncio.sleep(0.02)
@@ -146,7 +148,7 @@ async def dripping_headers(writer: Writer, request: Received) -> None:
 async def dripping_body(writer: Writer, request: Received) -> None:
     """Answers 200 and never ends the body."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-    while True:
+    while not writer.is_closing():
         writer.write(b".")
         await writer.drain()
         await asyncio.sleep(0.02)
@@ -155,6 +157,6 @@ async def dripping_body(writer: Writer, request: Received) -> None:
 async def flooding(writer: Writer, request: Received) -> None:
     """Answers 200 with a body that has no end, as fast as it is taken."""
     writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
+    while not writer.is_closing():
         writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
         await writer.drain()

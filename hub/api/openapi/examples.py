@@ -30,6 +30,9 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "delivery_tasks.set_status": {"status": "cancelled"},
     "delivery_tasks.update": {"driver_id": "driver-8", "notes": "The gate at the back"},
+    "jobs.cancel_all": {"queue": "message_sending", "state": "queued,scheduled"},
+    "jobs.discard_all": {"state": "succeeded"},
+    "jobs.retry_all": {"queue": "message_sending", "state": "dead"},
     "media.upload": {
         "id": ID, "file_name": "tea.png",
         "file_data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGPga4gB"

@@ -15,6 +15,10 @@ _CONTENT = (
     "|example_payload)(/.*)?"
 )
 _CONTENT_RULE = "what a template of each type has and has not, and the limits of WhatsApp"
+_MANY = {
+    "(/ids)?": "ids, or what jobs have in common, one of the two",
+    "/state": "states in which such a change is possible",
+}
 _WEBHOOK = {
     "/url": "an address of http or https",
     "/event_types/[0-9]+": "a type that the hub knows, or a prefix of one",
@@ -22,6 +26,10 @@ _WEBHOOK = {
 
 RULES: dict[str, dict[str, str]] = {
     "delivery_tasks.create": {"/order_id": "an order of the merchant"},
+    "jobs.list": {"/after": "the next of a page before"},
+    "jobs.cancel_all": _MANY,
+    "jobs.discard_all": _MANY,
+    "jobs.retry_all": _MANY,
     "media.upload": {
         "(/file_data|/file)?": "base64 of a picture, or a picture",
         "/file_name|/mime_type": "a name and a type that a file may have",

@@ -8,6 +8,7 @@ OTHERWISE = {
     "sessions.disconnect": 404,
     "conversations.get": 404,  # messages come as events
     "messages.get": 404,
+    **dict.fromkeys(("jobs.get", "jobs.status", "jobs.cancel", "jobs.retry", "jobs.discard"), 404),
     "orders.delete": 409,  # the order of the examples is confirmed
 }
 """What another status shows than success."""

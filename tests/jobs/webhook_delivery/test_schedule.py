@@ -2,7 +2,8 @@
 
 import pytest
 
-from jobs.webhook_delivery.schedule import JITTER, SCHEDULE, wait
+from jobs.context import WEBHOOK_SCHEDULE as SCHEDULE
+from jobs.webhook_delivery.schedule import JITTER, wait
 
 
 @pytest.mark.parametrize(("failed", "seconds"), list(enumerate(SCHEDULE, 1)))

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from jobs.webhook_delivery.signing import headers, key_of
+from tests.support.hub_process import REPOSITORY
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 OTHER = "whsec_" + base64.b64encode(bytes(range(24, 56))).decode()
@@ -76,19 +78,25 @@ def test_a_secret_that_is_none(secret: str) -> None:
         key_of(secret)
 
 
-RECEIVER = """
-import { createHmac, timingSafeEqual } from "node:crypto";
+ASKED = """
 import { readFileSync } from "node:fs";
 const { secret, headers, body } = JSON.parse(readFileSync(0));
-const key = Buffer.from(secret.replace("whsec_", ""), "base64");
-const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
-const expected = createHmac("sha256", key).update(signed).digest("base64");
-const good = headers["webhook-signature"].split(" ").some((each) =>
-  each.length === expected.length + 3 &&
-  timingSafeEqual(Buffer.from(each), Buffer.from(`v1,${expected}`)));
-const recent = Math.abs(Date.now() / 1000 - headers["webhook-timestamp"]) < 300;
-console.log(good && recent);
+console.log(isTheHub(secret, headers, body));
 """
+
+
+def shown(language: str) -> str:
+    """The program of that language in the page about webhooks."""
+    page = (REPOSITORY / "docs" / "webhooks.md").read_text(encoding="utf-8")
+    [program] = re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return str(program)
+
+
+def test_a_receiver_in_python() -> None:
+    made = headers("d1", "order_created", BODY, [SECRET], now_ms())
+    known = {"SECRET": SECRET, "body": BODY, "headers": made}
+    exec(shown("python"), known)  # noqa: S102
+    assert known["event"] == json.loads(BODY)
 
 
 def test_a_receiver_in_node() -> None:
@@ -101,7 +109,7 @@ def test_a_receiver_in_node() -> None:
     for body, answer in ((BODY, "true"), (BODY + b" ", "false")):
         said = {"secret": SECRET, "headers": made, "body": body.decode()}
         ran = subprocess.run(
-            [node, "--input-type=module", "-e", RECEIVER],
+            [node, "--input-type=module", "-e", shown("javascript") + ASKED],
             input=json.dumps(said), capture_output=True, text=True, timeout=60,
         )  # fmt: skip
         assert ran.stdout.strip() == answer, ran.stderr
