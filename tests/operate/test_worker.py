@@ -105,9 +105,16 @@ async def state_of(url: str, key: tuple[str, str], wanted: str, seconds: float =
             assert time.monotonic() < deadline, f"it is {job.state}"
 
 
-async def living(url: str) -> list[work.Worker]:
+async def living(url: str, count: int, seconds: float = 10.0) -> list[work.Worker]:
+    """The workers that say so, once they are so many."""
+    deadline = time.monotonic() + seconds
     async with reading(url) as read:
-        return [row for row in await read(work.workers) if row.kind == "worker" and row.queues]
+        while True:
+            rows = [row for row in await read(work.workers) if row.kind == "worker" and row.queues]
+            if len(rows) == count:
+                return rows
+            assert time.monotonic() < deadline, rows
+            await asyncio.sleep(0.05)
 
 
 def refused(done: Finished) -> str:
@@ -156,19 +163,19 @@ async def test_it_does_the_jobs_of_a_hub_that_does_none(
     url = shared["HUB_DATABASE_URL"]
     async with HubProcess(places[0], shared):
         key = await add_job(url)
-        assert await living(url) == []
+        assert await living(url, 0) == []
         async with WorkerProcess(places[1], shared, "order_processing") as worker:
             job = await state_of(url, key, "dead")
             assert job.error is not None
             assert "nothing" in job.error
-            [row] = await living(url)
+            [row] = await living(url, 1)
             assert (row.pid, row.queues) == (worker.pid, ["order_processing"])
             other = await add_job(url, queue="webhook_delivery")
             await state_of(url, await add_job(url), "dead")
             assert (await state_of(url, other, "queued")).attempt == 0
             worker.signal(signal.SIGTERM)
             assert await worker.ended() == 0
-            assert await living(url) == []
+            assert await living(url, 0) == []
 
 
 async def test_what_it_tells_is_heard_at_every_hub(
@@ -200,11 +207,12 @@ async def test_a_killed_one_is_another_s_after_its_next_start(
         HubProcess(places[0], shared),
         WorkerProcess(places[1], shared, "order_processing") as worker,
     ):
-        [before] = await living(url)
+        [before] = await living(url, 1)
         worker.signal(signal.SIGKILL)
         await worker.ended()
         await worker.start()
-        [after] = await living(url)
+        while (after := (await living(url, 1))[0]).pid != worker.pid:
+            await asyncio.sleep(0.05)
         assert (after.instance_id, after.pid) == (before.instance_id, worker.pid)
         assert after.id != before.id
 
@@ -216,7 +224,7 @@ async def test_workers_and_a_hub_in_one_data_directory(tmp_path: Path, shared: S
         WorkerProcess(tmp_path, shared, "order_processing"),
         WorkerProcess(tmp_path, shared, "webhook_delivery", "media_processing"),
     ):
-        rows = await living(url)
+        rows = await living(url, 2)
         assert len({row.instance_id for row in rows}) == 2
         assert {tuple(row.queues) for row in rows} == {
             ("order_processing",),
