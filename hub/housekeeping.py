@@ -1,16 +1,29 @@
-"""Removes what the hub keeps for a time: the first answers to calls that may come again, and jobs
-that have ended."""
+"""Removes what the hub keeps for a time: first answers to calls that may come again, jobs that have
+ended, pictures that have expired, and files that nobody looks for."""
 
+import asyncio
 import time
 
+import structlog
+
+from hub.media.folder import MediaFolder
+from hub.protocol.drafts import Origin
+from hub.protocol.errors import Unavailable
 from hub.protocol.times import format_ms
 from hub.stream.log import EventLog
 from hub.stream.retention import keep_removing
 from hub.stream.waiting import WriteScope
+from jobs.pictures.variants import blobs_of
 from jobs.queues import KEPT_DAYS, NAMES
-from storage import idempotency, jobs
-from storage.scope import HUB
+from storage import idempotency, jobs, media
+from storage.errors import NotFound, Stale, StorageError
+from storage.merchant_records import MediaFile
+from storage.scope import HUB, Scope
 
+log = structlog.get_logger("hub.housekeeping")
+
+SWEEP_SECONDS = 3600.0
+_PICTURES = 100
 _DAY_MS = 86_400_000
 
 
@@ -47,6 +60,65 @@ async def forget_jobs(event_log: EventLog) -> None:
         return (await event_log.commit(work, HUB)).result
 
     await keep_removing(remove, "old jobs wait to be removed")
+
+
+async def sweep_pictures(event_log: EventLog, folder: MediaFolder) -> None:
+    """Remove pictures that have expired, and files without a row, every hour until cancelled."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        try:
+            await remove_expired(event_log, folder)
+            orphans = await folder.sweep()
+            if orphans:
+                log.info("files without a row were removed", count=orphans)
+        except (Unavailable, StorageError) as error:
+            log.warning("pictures wait to be swept", error=str(error))
+
+
+async def remove_expired(event_log: EventLog, folder: MediaFolder) -> int:
+    """Remove the pictures whose time is over and that nothing shows; how many they were.
+
+    Raises:
+        Unavailable: the disk or the log fails.
+        storage.errors.StorageError: the database does not answer.
+    """
+    now, removed = format_ms(_now_ms()), 0
+    last: MediaFile | None = None
+    while True:
+        after = last
+        found = await event_log.database.read(
+            lambda tx, after=after: media.expired(tx, now, _PICTURES, after),  # type: ignore[misc]
+            HUB,
+        )
+        for file in found:
+            removed += await _remove(event_log, folder, file)
+        if len(found) < _PICTURES:
+            return removed
+        last = found[-1]
+
+
+async def _remove(event_log: EventLog, folder: MediaFolder, file: MediaFile) -> bool:
+    """Remove a picture with its files, unless something shows it or it has changed meanwhile."""
+
+    async def work(scope: WriteScope) -> bool:
+        if await media.places(scope.tx, file, 1):
+            return False
+        try:
+            await media.delete(scope.tx, file.id, file.version)
+        except (NotFound, Stale):
+            return False
+        data = {
+            "mediaId": file.id, "name": file.original_name, "hash": file.hash,
+            "version": file.version, "reason": "expired",
+        }  # fmt: skip
+        scope.record(Origin(file.merchant_id, "hub"), "media_deleted", data, f"media/{file.id}")
+        return True
+
+    marks = await folder.mark(blobs_of(file))
+    try:
+        return (await event_log.commit(work, Scope(file.merchant_id))).result
+    finally:
+        await folder.tidy(marks)
 
 
 def _now_ms() -> int:

@@ -16,7 +16,7 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
-from hub.housekeeping import forget_answers, forget_jobs
+from hub.housekeeping import forget_answers, forget_jobs, sweep_pictures
 from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
@@ -155,6 +155,7 @@ async def open_services(
             tasks.create_task(work) for work in (gateway.keep_time(), loop_lag.run(), peers.run())
         ]
         endless.append(tasks.create_task(forget_answers(event_log)))
+        endless.append(tasks.create_task(sweep_pictures(event_log, media)))
         endless.append(tasks.create_task(forget_jobs(event_log)))
         queues = Queues(
             Context(

@@ -25,7 +25,7 @@ from .claims import Claims, Unclaimed
 from .context import SOURCE, Context, WriteScope
 from .enqueue import event_data, subject_of
 from .errors import Again, Refused
-from .outcome import Cancelled, Failed, HandedBack, Outcome, settle
+from .outcome import Cancelled, Done, Failed, HandedBack, Outcome, settle
 from .queues import RULES, is_loud, job_key
 from .registry import ended
 from .run import Run, Task
@@ -97,7 +97,11 @@ class Execution:
         slots.ended += 1
         slots.roomy()
         try:
-            return await self._settle(job, self._outcome(key, performing))
+            outcome = self._outcome(key, performing)
+            settled = await self._settle(job, outcome)
+            if isinstance(outcome, Done) and outcome.afterwards is not None:
+                await outcome.afterwards()
+            return settled
         finally:
             slots.ended -= 1
             self.held.discard(key)

@@ -7,6 +7,7 @@ from storage.merchant_records import Job, Queue
 
 from .context import Context, WriteScope
 from .media_processing import tasks as media_tasks
+from .media_processing.failing import not_made
 from .message_sending import tasks as message_tasks
 from .message_sending.endings import not_sent, parts_end
 from .order_processing import tasks as order_tasks
@@ -42,6 +43,7 @@ async def open_tasks(
 Ending = Callable[[WriteScope, Job], Awaitable[None]]
 
 _ENDINGS: dict[tuple[Queue, str], Ending] = {
+    ("media_processing", "optimize"): not_made,
     ("message_sending", "send"): not_sent,
     ("message_sending", "bulk"): parts_end,
     ("webhook_delivery", "deliver"): delivery_ends,

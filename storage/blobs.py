@@ -1,6 +1,7 @@
 """Media files on disk: whole or not there, named by their content, in a folder of each merchant.
 
     <media>/<merchant>/<two digits>/<SHA-256>.<ending>    a file, mode 0600, in folders of 0700
+    <media>/<merchant>/<two digits>/<SHA-256>.<variant>.<ending>    what was made of it
     <media>/.incoming/<hub>/<id>.part                     what is being written
     <media>/.incoming/<hub>/<merchant>~<file>~<id>        a mark
 
@@ -18,6 +19,7 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -30,11 +32,12 @@ from .backup import sync_directory
 _INCOMING = ".incoming"
 _PART = ".part"
 _MERCHANT = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
-_NAME = re.compile(r"[0-9a-f]{64}\.[a-z]{3,4}")
+_NAME = re.compile(r"[0-9a-f]{64}(?:\.[a-z]{3,10})?\.[a-z]{3,4}")
 
 
 class Blob(Struct, frozen=True):
-    """Which file: whose, and its name, the SHA-256 of its content with an ending."""
+    """Which file: whose, and its name: the SHA-256 of an upload, what was made of it if it is not
+    that itself, and an ending."""
 
     merchant_id: str
     name: str
@@ -45,6 +48,7 @@ class Blob(Struct, frozen=True):
 
     @property
     def hash(self) -> str:
+        """The SHA-256 of the upload that it is, or was made of."""
         return self.name.partition(".")[0]
 
     @property
@@ -225,6 +229,50 @@ class Blobs:
         """
         mark.path.unlink(missing_ok=True)
 
+    # ── what nobody looks for any more ───────────────────────────────────────────────────────
+
+    def settled(self, before: float) -> Iterator[Blob]:
+        """Every file that has had its name since before a moment.
+
+        Args:
+            before: seconds since 1970.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        for merchant in _folders(self.root):
+            for part in _folders(merchant):
+                with suppress(FileNotFoundError):
+                    for entry in os.scandir(part):
+                        blob = _blob(merchant.name, entry.name)
+                        if blob is not None and _since(entry) < before:
+                            yield blob
+
+    def abandoned(self, before: float) -> list[Mark]:
+        """The marks that a hub or worker has left that does not come again; what it has left half
+        written is removed.
+
+        Args:
+            before: when it has touched them last, seconds since 1970.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        left = []
+        for folder in _folders(self._incoming.parent):
+            if folder == self._incoming:
+                continue
+            for entry in os.scandir(folder):
+                with suppress(FileNotFoundError):
+                    if _since(entry) >= before:
+                        continue
+                    blob = None if entry.name.endswith(_PART) else _marked(entry.name)
+                    if blob is None:
+                        os.unlink(entry)
+                    else:
+                        left.append(Mark(blob, Path(entry)))
+        return left
+
     def _mark_of(self, blob: Blob) -> Path:
         return self._incoming / f"{blob.merchant_id}~{blob.name}~{secrets.token_hex(8)}"
 
@@ -248,7 +296,22 @@ def _private(path: str, flags: int) -> int:
 def _marked(name: str) -> Blob | None:
     """The file that a mark is of; None for what is no mark."""
     merchant_id, _, rest = name.partition("~")
+    return _blob(merchant_id, rest.partition("~")[0])
+
+
+def _blob(merchant_id: str, name: str) -> Blob | None:
     try:
-        return Blob(merchant_id, rest.partition("~")[0])
+        return Blob(merchant_id, name)
     except ValueError:
         return None
+
+
+def _folders(parent: Path) -> list[Path]:
+    """The folders of a folder but the hidden ones, by name."""
+    found = [Path(entry) for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False)]
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _since(entry: os.DirEntry[str]) -> float:
+    """Since when a file has had its names, seconds since 1970: each link is a change of it."""
+    return entry.stat(follow_symlinks=False).st_ctime

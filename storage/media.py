@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from .database import Transaction
+from .database import Transaction, Value
 from .merchant_records import MediaFile, MediaStatus, TemplateMedia
 from .scope import scoped
 from .table import Table, of_one
@@ -60,6 +60,19 @@ async def by_hash(tx: Transaction, hash_: str) -> MediaFile:
     return await _MEDIA.one(tx, f"{where} AND hash = ?", (*params, hash_), f"the hash {hash_!r}")
 
 
+async def by_hashes(
+    tx: Transaction, wanted: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], MediaFile]:
+    """The files that there are of these, each a merchant's id and a SHA-256, by both."""
+    rows = await tx.fetch_wanted(
+        ("wanted_merchant", "wanted_hash"),
+        wanted,
+        f"SELECT {_MEDIA.columns} FROM wanted JOIN media_files"  # noqa: S608
+        " ON merchant_id = wanted_merchant AND hash = wanted_hash",
+    )
+    return {(file.merchant_id, file.hash): file for file in _MEDIA.parse(rows)}
+
+
 async def page(
     tx: Transaction,
     after: str,
@@ -81,14 +94,21 @@ async def page(
     )  # fmt: skip
 
 
-async def expired(tx: Transaction, now: str, limit: int) -> list[MediaFile]:
-    """Up to `limit` files that may be removed since a moment, the longest first."""
-    where, params = scoped(tx)
-    return await _MEDIA.select(
-        tx,
-        f"{where} AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at, id LIMIT ?",
-        (*params, now, limit),
-    )
+async def expired(
+    tx: Transaction, now: str, limit: int, after: MediaFile | None = None
+) -> list[MediaFile]:
+    """Up to `limit` files that may be removed since a moment, the longest first.
+
+    Args:
+        after: the last file of the page before.
+    """
+    where, bound = scoped(tx)
+    where += " AND expires_at IS NOT NULL AND expires_at <= ?"
+    params: list[Value] = [*bound, now]
+    if after is not None:
+        where += " AND (expires_at, id) > (?, ?)"
+        params += (after.expires_at, after.id)
+    return await _MEDIA.select(tx, f"{where} ORDER BY expires_at, id LIMIT ?", (*params, limit))
 
 
 async def uses(tx: Transaction, files: Sequence[MediaFile]) -> dict[str, int]:

@@ -166,7 +166,11 @@ PaymentStatus = Literal["unpaid", "partial", "paid", "refunded"]
 
 
 class Order(Struct, frozen=True, kw_only=True):
-    """What a customer ordered; `total` in minor units of `currency`."""
+    """What a customer ordered; `total` in minor units of `currency`.
+
+    Attributes:
+        stock_taken: whether its goods have left the stock.
+    """
 
     id: str
     merchant_id: str
@@ -178,6 +182,7 @@ class Order(Struct, frozen=True, kw_only=True):
     status: OrderStatus = "pending"
     payment_status: PaymentStatus = "unpaid"
     notes: str | None = None
+    stock_taken: bool = True
     version: int = 1
     created_at: str
     updated_at: str

@@ -1,10 +1,12 @@
-"""`GET /api/media/{id}/content`: a picture, to who may see it or by a signed address.
+"""`GET /api/media/{id}/content` and `/thumbnail`: to who may see a picture, or has its address.
 
-A file never changes, so its hash is its ETag. Whatever a browser is told by other means, it gets a
-picture's type, sniffs nothing, and runs nothing of it.
+Until the sizes of a picture are made, the upload stands for all of them. A file never changes, so
+the hash of the upload and its size are its ETag. Whatever a browser is told by other means, it gets
+a picture's type, sniffs nothing, and runs nothing of it.
 """
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -24,7 +26,9 @@ from hub.commands.invoke import parse
 from hub.commands.params import ById
 from hub.media.folder import MediaFolder
 from hub.protocol.errors import Forbidden, HubError, NotFound
+from jobs.pictures.variants import ENDINGS, Variant, served, variants_of
 from storage import errors, media
+from storage.blobs import Blob
 from storage.merchant_records import MediaFile
 from storage.scope import HUB
 
@@ -34,6 +38,7 @@ from .requests import principal_of, query_of, services_of
 log = structlog.get_logger("hub.api")
 
 PATH = "/api/media/{id}/content"
+THUMBNAIL_PATH = "/api/media/{id}/thumbnail"
 _PIECE = 128 * 1024
 _RANGE = re.compile(r"bytes=\s*(\d{0,15})-(\d{0,15})\s*", re.ASCII)
 _TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
@@ -46,33 +51,75 @@ class Signature(Struct, forbid_unknown_fields=True):
     sig: str | None = None
 
 
+class ContentQuery(Signature, forbid_unknown_fields=True):
+    """`variant` is the size that is wanted; `jpeg` is that of a WebP for who takes none."""
+
+    variant: Variant = "original"
+
+
+class Shown(Struct, frozen=True):
+    """The file that is served of a picture.
+
+    Attributes:
+        settled: whether this will be what its address shows for ever.
+    """
+
+    blob: Blob
+    mime_type: str
+    etag: str
+    name: str
+    settled: bool
+
+
 async def serve(request: Request) -> Response:
-    """The picture as it was uploaded, or a part of it.
+    """A picture in one of its sizes, or a part of it.
 
     Raises:
         Forbidden: the signature is not good, or not any more.
-        NotFound: there is no such picture, or it is another merchant's.
+        NotFound: there is no such picture, it is another merchant's, or it could not be processed.
     """
-    file, until = await _file(request)
-    headers = _headers(file, until)
-    if _has(request.headers.get("if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=_without_content(headers))
-    asked = None if request.method == "HEAD" else _asked(request, headers["ETag"], file.size)
+    query = query_of(request, ContentQuery)
+    return await _serve(request, query.variant, query)
+
+
+async def thumbnail(request: Request) -> Response:
+    """A picture in its smallest size, or a part of it; raises what `serve` does."""
+    return await _serve(request, "thumbnail", query_of(request, Signature))
+
+
+async def _serve(request: Request, variant: Variant, said: Signature) -> Response:
     folder = services_of(request).media
-    content = await folder.run(_open, folder, file)
-    return ContentResponse(request, folder, content, file.size, asked, headers, file.mime_type)
+    shown = _shown(await _row(request, variant, said), variant)
+    content = await folder.run(_open, folder, shown)
+    if content is None:
+        # It was an upload, and its sizes were made since its row was read.
+        shown = _shown(await _row(request, variant, said), variant)
+        content = await folder.run(_open, folder, shown)
+    if content is None:
+        log.warning("the file of a picture is missing", file=shown.blob.name)
+        raise NotFound("the file of this picture is missing in the media folder")
+    size = os.fstat(content.fileno()).st_size
+    headers = _headers(shown, said.exp)
+    try:
+        if _has(request.headers.get("if-none-match"), headers["ETag"]):
+            content.close()
+            return Response(status_code=304, headers=_without_content(headers))
+        asked = None if request.method == "HEAD" else _asked(request, headers["ETag"], size)
+    except HTTPException:
+        content.close()
+        raise
+    return ContentResponse(request, folder, content, size, asked, headers, shown.mime_type)
 
 
-async def _file(request: Request) -> tuple[MediaFile, int | None]:
-    """The row of the picture, and when the address stops working, seconds, where it is signed."""
+async def _row(request: Request, variant: Variant, said: Signature) -> MediaFile:
+    """The row of the picture, for who may see it."""
     services = services_of(request)
     id_: str = parse(request.path_params, ById).id
-    said = query_of(request, Signature)
     if said.exp is None and said.sig is None:
         scope = (await principal_of(request)).scope()
     else:
         good = said.exp is not None and services.media.signer.opens(
-            commands.path_of(id_), commands.ORIGINAL, said.exp, said.sig or "", time.time()
+            commands.path_of(id_, variant), variant, said.exp, said.sig or "", time.time()
         )
         if not good:
             raise Forbidden(
@@ -81,29 +128,46 @@ async def _file(request: Request) -> tuple[MediaFile, int | None]:
             )
         scope = HUB
     try:
-        return await services.database.read(lambda tx: media.get(tx, id_), scope), said.exp
+        return await services.database.read(lambda tx: media.get(tx, id_), scope)
     except errors.NotFound as error:
         raise NotFound(str(error)) from None
 
 
-def _open(folder: MediaFolder, file: MediaFile) -> IO[bytes]:
+def _shown(file: MediaFile, variant: Variant) -> Shown:
+    if file.status == "failed":
+        reason = file.metadata.get("error", "nobody knows why")
+        raise NotFound(f"this picture could not be processed: {reason}")
+    sizes = variants_of(file)
+    # A picture that is a JPEG or PNG already has no further form for who takes no WebP.
+    made = sizes.get(variant) or sizes.get("original")
+    settled = file.status == "ready"
+    if made is None:
+        etag, name = file.hash, file.original_name
+        return Shown(served(file), file.mime_type, f'"{etag}"', name, settled)
+    name = file.original_name
+    if made.mime_type != file.mime_type:
+        name = f"{name.rpartition('.')[0] or name}.{ENDINGS[made.mime_type]}"
+    blob = Blob(file.merchant_id, made.file)
+    return Shown(blob, made.mime_type, f'"{blob.name.rpartition(".")[0]}"', name, settled)
+
+
+def _open(folder: MediaFolder, shown: Shown) -> IO[bytes] | None:
     try:
-        return open(folder.file(commands.blob_of(file)), "rb", buffering=0)
+        return open(folder.file(shown.blob), "rb", buffering=0)
     except FileNotFoundError:
-        log.warning("the file of a picture is missing", media=file.id)
-        raise NotFound("the file of this picture is missing in the media folder") from None
+        return None
 
 
-def _headers(file: MediaFile, until: int | None) -> dict[str, str]:
-    if until is None:
-        caching = "private, no-cache"  # whether it may be seen is asked anew
+def _headers(shown: Shown, until: int | None) -> dict[str, str]:
+    if until is None or not shown.settled:
+        caching = "private, no-cache"  # whether it may be seen, and what it is, is asked anew
     else:
         caching = f"private, max-age={max(0, until - int(time.time()))}, immutable"
     return {
-        "ETag": f'"{file.hash}"',
+        "ETag": shown.etag,
         "Accept-Ranges": "bytes",
         "Cache-Control": caching,
-        "Content-Disposition": f"inline; filename*=UTF-8''{quote(file.original_name, safe='')}",
+        "Content-Disposition": f"inline; filename*=UTF-8''{quote(shown.name, safe='')}",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "X-Content-Type-Options": "nosniff",
     }

@@ -34,6 +34,7 @@ OWN: dict[str, dict[str, Handler]] = {
     "/api/audit": {"GET": audit.read},
     uploads.PATH: {"POST": uploads.receive},
     content.PATH: {"GET": content.serve},
+    content.THUMBNAIL_PATH: {"GET": content.thumbnail},
 }
 """Routes that say or are told more than a command; they come before it."""
 

@@ -147,6 +147,11 @@ class Invocation:
     def scope(self) -> Scope:
         return self.actor.scope()
 
+    @property
+    def origin(self) -> Origin:
+        """Of its events: the merchant that it works for, and the actor."""
+        return Origin(self.merchant_id, self.actor.source)
+
     async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Read on one snapshot, within the actor's scope.
 
@@ -237,4 +242,4 @@ class Invocation:
         self, scope: WriteScope, type_: str, data: dict[str, Any], subject: str | None = None
     ) -> None:
         """Append an event of the merchant that this works for, by the actor."""
-        scope.record(Origin(self.merchant_id, self.actor.source), type_, data, subject)
+        scope.record(self.origin, type_, data, subject)

@@ -1,12 +1,13 @@
 """Delivery tasks: orders on their way to the customer, with their driver."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from hub.protocol.errors import Conflict, InvalidParams, invalid
 from hub.protocol.ids import uuid7
 from hub.stream.waiting import WriteScope
+from jobs.commerce.told import delivery_event
 from storage import deliveries, orders
 from storage.errors import NotFound
 from storage.merchant_records import DeliveryStatus, DeliveryTask, Order
@@ -119,7 +120,7 @@ async def create(call: Invocation, params: NewTask) -> Result:
             "created_at": call.now, "updated_at": call.now,
         }  # fmt: skip
         task = await deliveries.insert(scope.tx, DeliveryTask(**given))
-        _record(call, scope, "delivery_updated", task)
+        delivery_event(scope, call.origin, "delivery_updated", task)
         return {"delivery_task": task}
 
     return await call.commit(work)
@@ -141,7 +142,7 @@ async def update(call: Invocation, params: TaskChange) -> Result:
                 raise Conflict(f"the delivery task is {task.status}; it is changed no more")
             _check_driver(after)
             task = await deliveries.update(scope.tx, after)
-            _record(call, scope, "delivery_updated", task)
+            delivery_event(scope, call.origin, "delivery_updated", task)
         return {"delivery_task": task}
 
     return await call.commit(work)
@@ -167,11 +168,15 @@ async def set_status(call: Invocation, params: TaskStep) -> Result:
         _check_driver(after)
         task = await deliveries.update(scope.tx, after)
         if task.status == "in_transit":
-            _record(call, scope, "delivery_started", task, location=_location(task, params))
+            delivery_event(
+                scope, call.origin, "delivery_started", task, location=_location(task, params)
+            )
         elif task.status == "delivered":
-            _record(call, scope, "delivery_completed", task, signature=params.signature)
+            delivery_event(
+                scope, call.origin, "delivery_completed", task, signature=params.signature
+            )
         else:
-            _record(call, scope, "delivery_updated", task)
+            delivery_event(scope, call.origin, "delivery_updated", task)
         return {"delivery_task": task}
 
     return await call.commit(work)
@@ -190,7 +195,7 @@ async def delete(call: Invocation, params: ById) -> Result:
         if task.status not in _AT_REST:
             raise Conflict(f"the delivery task is {task.status}; it is not deleted")
         await deliveries.delete(scope.tx, task.id, task.version)
-        _record(call, scope, "delivery_deleted", task)
+        delivery_event(scope, call.origin, "delivery_deleted", task)
         return {"id": task.id}
 
     return await call.commit(work)
@@ -215,16 +220,6 @@ def _location(task: DeliveryTask, params: TaskStep) -> dict[str, float] | None:
     if task.pickup_lat is None or task.pickup_lng is None:
         return None
     return {"lat": task.pickup_lat, "lng": task.pickup_lng}
-
-
-def _record(
-    call: Invocation, scope: WriteScope, type_: str, task: DeliveryTask, **more: Any
-) -> None:
-    data = {
-        "deliveryTaskId": task.id, "orderId": task.order_id, "driverId": task.driver_id,
-        "status": task.status, "completedAt": task.completed_at, **more, "version": task.version,
-    }  # fmt: skip
-    call.record(scope, type_, data, f"delivery/{task.id}")
 
 
 COMMANDS = (

@@ -1,7 +1,8 @@
 """Media: pictures that a merchant uploads, shows on its products and sends.
 
 A picture is stored once for each merchant: who uploads the same content again gets the row that is
-there. Its file is placed before the commit and looked after behind it; see `storage.blobs`.
+there. Its file is placed before the commit and looked after behind it; see `storage.blobs`. The row
+and the job that makes its sizes are written together; until they are made, the upload is served.
 """
 
 from typing import Any, Literal
@@ -9,11 +10,13 @@ from typing import Any, Literal
 from msgspec import Struct, structs
 
 from hub.media.base64_text import decode, split_data_url
-from hub.media.checker import NotTaken
-from hub.media.pictures import ENDINGS, MimeType, Picture, check_declared, file_name
+from hub.media.pictures import Picture, check_declared, file_name
 from hub.protocol.errors import Conflict, InvalidParams, invalid
 from hub.protocol.ids import uuid7
 from hub.stream.waiting import WriteScope
+from jobs.media_processing.begin import queue_sizes
+from jobs.pictures.processes import NotTaken
+from jobs.pictures.variants import ENDINGS, MimeType, Variant, blobs_of, variants_of
 from storage import media
 from storage.blobs import Blob, Incoming
 from storage.database import Transaction
@@ -24,8 +27,6 @@ from storage.merchant_records import MediaFile, MediaStatus
 from .command import EVERYBODY, SELLERS, Command, Invocation, Result
 from .params import PAGE, After, ById, Limit, RowId, Word, next_of
 
-ORIGINAL = "content"
-"""The variant of a picture as it was uploaded, in addresses."""
 _NAMED = 3
 """How many products, and templates, a refusal names."""
 _PLACES = 100
@@ -96,9 +97,13 @@ class MediaView(Struct):
     Attributes:
         hash: SHA-256 of its content, hexadecimal.
         original_name: the name under which it came; file_name: that in the store.
-        size: bytes. width, height: pixels, as it is shown.
-        url: opens it without a key for an hour at least.
-        metadata: `declared_type`, where it was said to be of another type than it is.
+        size: bytes of what is served: the upload, and once its sizes are made, the largest of
+            them. width, height: pixels, as it is shown.
+        placeholder: a tiny picture to show while it loads, a `data:` address.
+        url: opens it without a key for an hour at least; medium_url and thumbnail_url its smaller
+            sizes, once they are made.
+        metadata: `declared_type`, where it was said to be of another type than it is; `variants`,
+            the sizes that were made; `error`, why there are none.
         used_by: how many products and templates show it.
     """
 
@@ -114,6 +119,7 @@ class MediaView(Struct):
     height: int | None
     placeholder: str | None
     url: str | None
+    medium_url: str | None
     thumbnail_url: str | None
     status: MediaStatus
     metadata: dict[str, Any]
@@ -204,6 +210,7 @@ async def _store(call: Invocation, params: ReceivedMedia) -> Result:
             "hash": stored.hash, "status": stored.status, "version": stored.version,
         }  # fmt: skip
         call.record(scope, "media_uploaded", data, f"media/{stored.id}")
+        await queue_sizes(scope, stored, call.now, call.actor.source)
         return {"media": _view(stored, 0), "duplicate": False}
 
     try:
@@ -214,7 +221,7 @@ async def _store(call: Invocation, params: ReceivedMedia) -> Result:
             # again.
             result = await call.commit(work)
     finally:
-        await folder.tidy(mark)
+        await folder.tidy([mark])
     return {**result, "media": _signed(call, result["media"])}
 
 
@@ -235,13 +242,13 @@ def _row(
         id=id_, merchant_id=call.merchant_id, owner_id=call.actor.key_id, hash=blob.hash,
         original_name=file_name(params.file_name, picture.type), file_name=blob.name,
         mime_type=picture.type, size=params.incoming.size, width=picture.width,
-        height=picture.height, url=path_of(id_), storage_path=blob.path, status="ready",
+        height=picture.height, url=path_of(id_), storage_path=blob.path, status="processing",
         metadata=lie, created_at=call.now, updated_at=call.now,
     )  # fmt: skip
 
 
 async def delete(call: Invocation, params: ById) -> Result:
-    """Remove a picture that nothing shows any more, and its file with it.
+    """Remove a picture that nothing shows any more, and all its files with it.
 
     Raises:
         Conflict: a product or a template shows it.
@@ -273,21 +280,16 @@ async def delete(call: Invocation, params: ById) -> Result:
     file = await call.read(read)
     if file is None:
         return await call.commit(work)  # which knows whether this was asked before
-    mark = await folder.mark(blob_of(file))
+    marks = await folder.mark(blobs_of(file))
     try:
         return await call.commit(work)
     finally:
-        await folder.tidy(mark)
+        await folder.tidy(marks)
 
 
-def path_of(id_: str) -> str:
-    """Where a picture is served, unsigned."""
-    return f"/api/media/{id_}/{ORIGINAL}"
-
-
-def blob_of(file: MediaFile) -> Blob:
-    """The file of a row."""
-    return Blob(file.merchant_id, f"{file.hash}.{ENDINGS[file.mime_type]}")
+def path_of(id_: str, variant: Variant = "original") -> str:
+    """Where a picture is served, unsigned and without a query."""
+    return f"/api/media/{id_}/{'thumbnail' if variant == 'thumbnail' else 'content'}"
 
 
 async def _views(tx: Transaction, files: list[MediaFile]) -> list[MediaView]:
@@ -298,17 +300,27 @@ async def _views(tx: Transaction, files: list[MediaFile]) -> list[MediaView]:
 def _view(file: MediaFile, used_by: int) -> MediaView:
     members = structs.asdict(file)
     del members["storage_path"]
-    return MediaView(**members, used_by=used_by)
+    medium = path_of(file.id, "medium") if "medium" in variants_of(file) else None
+    return MediaView(**members, medium_url=medium, used_by=used_by)
 
 
 def _signed(call: Invocation, view: MediaView) -> MediaView:
     """The view with addresses that open it; they are made for each answer and never stored."""
-    return structs.replace(view, url=None if view.url is None else signed_url(call, view.id))
+
+    def signed(url: str | None, variant: Variant) -> str | None:
+        return None if url is None else signed_url(call, view.id, variant)
+
+    return structs.replace(
+        view, url=signed(view.url, "original"), medium_url=signed(view.medium_url, "medium"),
+        thumbnail_url=signed(view.thumbnail_url, "thumbnail"),
+    )  # fmt: skip
 
 
-def signed_url(call: Invocation, id_: str) -> str:
+def signed_url(call: Invocation, id_: str, variant: Variant = "original") -> str:
     """An address that opens a picture without a key, for an hour at least."""
-    return call.services.media.signer.signed(path_of(id_), ORIGINAL, call.now_ms / 1000)
+    path = path_of(id_, variant)
+    url = call.services.media.signer.signed(path, variant, call.now_ms / 1000)
+    return f"{url}&variant={variant}" if variant in ("medium", "jpeg") else url
 
 
 COMMANDS = (
@@ -329,7 +341,7 @@ COMMANDS = (
         summary="Store a picture: JPEG, PNG or WebP of 5 MB and 40 megapixels at most. REST also "
         "takes multipart/form-data and the bare file; the same content again is the same picture",
         params=UploadMedia, run=upload, answer={"media": MediaView, "duplicate": bool}, status=201,
-        events=("media_uploaded",), message="The picture is stored.",
+        events=("media_uploaded", "job_queued"), message="The picture is stored.",
     ),
     Command(
         name="media.delete", http="DELETE /api/media/{id}", roles=SELLERS,

@@ -1,23 +1,39 @@
 """Orders: taken at the prices of the moment, moved step by step, paid, and told as a timeline."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub.protocol.errors import Conflict
 from hub.protocol.frames import Event
 from hub.protocol.ids import uuid7
 from hub.stream.waiting import WriteScope
+from jobs.commerce import stock
+from jobs.commerce.steps import move
+from jobs.commerce.told import order_event
+from jobs.order_processing.begin import queue_processing
 from storage import deliveries, events, orders, payments
 from storage.database import Transaction
-from storage.merchant_records import Order, OrderStatus, PaymentStatus
+from storage.merchant_records import Job, Order, OrderStatus, PaymentStatus
 from storage.records import StoredEvent
 
-from . import stock, transitions
+from . import transitions
 from .command import EVERYBODY, OPERATORS, SELLERS, Command, Invocation, Result
-from .params import MOST, PAGE, ById, Limit, ListOf, Phone, RowId, Text, Word, changed, next_of
-from .stock import WantedItem
+from .params import (
+    MOST,
+    PAGE,
+    ById,
+    Limit,
+    ListOf,
+    Phone,
+    Positive,
+    RowId,
+    Text,
+    Word,
+    changed,
+    next_of,
+)
 
 CustomerId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
 """The merchant's own id of a customer."""
@@ -36,11 +52,28 @@ class ListOrders(ListOf, forbid_unknown_fields=True):
     order: Literal["oldest", "newest"] = "oldest"
 
 
+class WantedItem(Struct, forbid_unknown_fields=True):
+    """So many of a product."""
+
+    product_id: Word
+    quantity: Positive
+
+
 class NewOrder(Struct, forbid_unknown_fields=True, kw_only=True):
+    """What a customer orders.
+
+    Attributes:
+        process: whether the queue confirms it and brings it on its way.
+        take_stock: whether its goods leave the stock at once, so that an order of what is not
+            there is refused; else they leave it when it is confirmed.
+    """
+
     customer_phone: Phone
     items: Annotated[list[WantedItem], Meta(min_length=1, max_length=_ITEMS)]
     customer_id: CustomerId | None = None
     notes: Text | None = None
+    process: bool = True
+    take_stock: bool = True
     id: RowId | None = None
     merchant_id: Word | None = None
 
@@ -107,19 +140,24 @@ async def timeline(call: Invocation, params: Timeline) -> Result:
 
 
 async def create(call: Invocation, params: NewOrder) -> Result:
-    """Take an order: its goods leave the stock in the same transaction.
+    """Take an order: its goods leave the stock in the same transaction, and the job that confirms
+    it is written.
 
     Raises:
-        InvalidParams, Conflict: see `stock.take`.
+        InvalidParams, Conflict: see `stock.priced`.
     """
 
     async def work(scope: WriteScope) -> Result:
-        basket = await stock.take(call, scope, params.items)
+        if params.take_stock:
+            basket = await stock.take(scope, call.origin, params.items, call.now)
+        else:
+            basket = await stock.priced(scope, params.items, in_stock=False)
         order = Order(
             id=params.id or uuid7(), merchant_id=call.merchant_id,
             customer_phone=params.customer_phone, customer_id=params.customer_id,
             items=basket.items, total=basket.total, currency=basket.currency,
             payment_status=transitions.payment_status(basket.total, 0), notes=params.notes,
+            stock_taken=params.take_stock,
             created_at=call.now, updated_at=call.now,
         )  # fmt: skip
         await orders.insert(scope.tx, order)
@@ -128,7 +166,9 @@ async def create(call: Invocation, params: NewOrder) -> Result:
             "customerPhone": order.customer_phone, "items": order.items,
             "totalAmount": order.total, "currency": order.currency,
         }  # fmt: skip
-        _record(call, scope, "order_created", order, data)
+        order_event(scope, call.origin, "order_created", order, data)
+        if params.process:
+            await queue_processing(scope, order, call.now, call.actor.source)
         return {"order": order}
 
     return await call.commit(work)
@@ -150,7 +190,7 @@ async def update(call: Invocation, params: OrderChange) -> Result:
                 raise Conflict(f"the order is {order.status}; it is changed no more")
             order = await orders.update(scope.tx, after)
             data = {"orderId": order.id, "customerId": order.customer_id, "notes": order.notes}
-            _record(call, scope, "order_updated", order, data)
+            order_event(scope, call.origin, "order_updated", order, data)
         return {"order": order}
 
     return await call.commit(work)
@@ -160,7 +200,8 @@ async def set_status(call: Invocation, params: OrderStep) -> Result:
     """Move an order on, or cancel it: then its goods go back to the stock.
 
     Raises:
-        Conflict: that is no step from where it is, see `transitions.ORDER`.
+        Conflict: that is no step from where it is, see `transitions.ORDER`, or the goods that it
+            has not taken yet are not there.
     """
 
     async def work(scope: WriteScope) -> Result:
@@ -169,19 +210,22 @@ async def set_status(call: Invocation, params: OrderStep) -> Result:
         if params.status == before.status:
             return {"order": before}
         transitions.check(transitions.ORDER, "order", before.status, params.status)
-        order = await orders.update(
-            scope.tx, structs.replace(before, status=params.status, updated_at=call.now)
-        )
-        data = {
-            "orderId": order.id, "oldStatus": before.status, "newStatus": order.status,
-            "updatedAt": order.updated_at,
-        }  # fmt: skip
-        _record(call, scope, "order_status_changed", order, data)
-        if order.status == "cancelled":
-            data = {"orderId": order.id, "oldStatus": before.status}
-            _record(call, scope, "order_cancelled", order, data)
-            await stock.give_back(call, scope, order)
+        order = await move(scope, call.origin, before, params.status, call.now)
         return {"order": order}
+
+    return await call.commit(work)
+
+
+async def process(call: Invocation, params: ById) -> Result:
+    """Have the queue confirm an order and bring it on its way, once however often this is asked.
+
+    Raises:
+        NotFound: there is no such order.
+    """
+
+    async def work(scope: WriteScope) -> Result:
+        order = await orders.get(scope.tx, params.id)
+        return {"job": await queue_processing(scope, order, call.now, call.actor.source)}
 
     return await call.commit(work)
 
@@ -204,18 +248,10 @@ async def delete(call: Invocation, params: ById) -> Result:
         if await deliveries.page(tx, "", 1, order_id=order.id):
             raise Conflict("the order has delivery tasks; delete them first")
         await orders.delete(tx, order.id, order.version)
-        _record(call, scope, "order_deleted", order, {"orderId": order.id})
+        order_event(scope, call.origin, "order_deleted", order, {"orderId": order.id})
         return {"id": order.id}
 
     return await call.commit(work)
-
-
-def _record(
-    call: Invocation, scope: WriteScope, type_: str, order: Order, data: dict[str, Any]
-) -> None:
-    """Record an event about an order; all of them say its status and version."""
-    more = {"status": order.status, "paymentStatus": order.payment_status, "version": order.version}
-    call.record(scope, type_, {**data, **more}, f"order/{order.id}")
 
 
 COMMANDS = (
@@ -231,9 +267,17 @@ COMMANDS = (
     ),
     Command(
         name="orders.create", http="POST /api/orders", roles=SELLERS,
-        summary="Take an order at the prices of the moment; its goods leave the stock",
+        summary="Take an order at the prices of the moment; its goods leave the stock, and unless "
+        "`process` is false, the queue confirms it",
         params=NewOrder, run=create, answer={"order": Order}, status=201,
-        message="The order is taken.", events=("order_created", "product_updated"),
+        message="The order is taken.", events=("order_created", "product_updated", "job_queued"),
+    ),
+    Command(
+        name="orders.process", http="POST /api/orders/{id}/process", roles=SELLERS,
+        summary="Have the queue confirm an order, make its delivery task and write to its "
+        "customer; asked again, it answers the same job",
+        params=ById, run=process, answer={"job": Job}, status=202,
+        message="The order is being processed.", events=("job_queued",), table="orders",
     ),
     Command(
         name="orders.update", http="PATCH /api/orders/{id}", roles=SELLERS,

@@ -9,6 +9,7 @@ from hub.templates.content import Content
 from hub.templates.filling import Filled, fill, variables
 from hub.whatsapp.convert import convert
 from hub.whatsapp.messages import Format, MediaSource, Message
+from jobs.pictures.variants import variants_of
 from storage import media, templates
 from storage.database import Transaction
 from storage.errors import NotFound
@@ -114,12 +115,15 @@ def _source(call: Invocation, content: Content, file: MediaFile | None) -> Media
         return None
     if file is None:
         return MediaSource(url=content.media.url, data_base64="")
-    url = file.url
+    url, jpeg_url = file.url, None
     if url is not None and url.startswith("/"):
-        url = (call.services.settings.public_url or "") + signed_url(call, file.id)
+        outside = call.services.settings.public_url or ""
+        url = outside + signed_url(call, file.id)
+        if "jpeg" in variants_of(file):
+            jpeg_url = outside + signed_url(call, file.id, "jpeg")
     return MediaSource(
         url=url, data_base64="", mime_type=file.mime_type, file_name=file.original_name,
-        size=file.size,
+        size=file.size, jpeg_url=jpeg_url,
     )  # fmt: skip
 
 

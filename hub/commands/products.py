@@ -1,13 +1,14 @@
 """Products: what a merchant sells, what of it is left, and the pictures that show it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from hub.protocol.errors import InvalidParams, invalid
 from hub.protocol.ids import uuid7
 from hub.stream.waiting import WriteScope
+from jobs.commerce.told import product_event, product_updates
 from storage import media, product_media, products
 from storage.database import Transaction
 from storage.merchant_records import Product, ProductMedia
@@ -72,13 +73,14 @@ class PicturesOfProduct(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ProductPicture(Struct):
-    """A picture of a product; `url` is where it is served, sizes in pixels."""
+    """A picture of a product; `url` and `thumbnail_url` are where it is served, sizes in pixels."""
 
     id: str
     media_id: str
     sequence: int
     is_primary: bool
     url: str
+    thumbnail_url: str
     width: int | None
     height: int | None
     placeholder: str | None
@@ -139,7 +141,7 @@ async def create(call: Invocation, params: NewProduct) -> Result:
 
     async def work(scope: WriteScope) -> Result:
         await products.insert(scope.tx, product)
-        _record(call, scope, "product_created", product, [])
+        product_event(scope, call.origin, "product_created", product, [])
         return {"product": product}
 
     return await call.commit(work)
@@ -154,7 +156,7 @@ async def update(call: Invocation, params: ProductChange) -> Result:
         after = changed(product, params, call.now)
         if after is not product:
             product = await products.update(scope.tx, after)
-            await record_updates(call, scope, [product])
+            await product_updates(scope, call.origin, [product])
         return {"product": product}
 
     return await call.commit(work)
@@ -219,7 +221,7 @@ async def set_pictures(call: Invocation, params: PicturesOfProduct) -> Result:
                 tx, product.id, order, rows[primary] if primary else None, call.now
             )
         product = await products.update(tx, structs.replace(product, updated_at=call.now))
-        _record(call, scope, "product_updated", product, wanted)
+        product_event(scope, call.origin, "product_updated", product, wanted)
         return {"product": product, **_pictures(await product_media.shown(tx, product.id))}
 
     return _signed(call, await call.commit(work))
@@ -234,37 +236,25 @@ def _as_wanted(pictures: Sequence[ProductMedia], wanted: list[str], primary: str
 
 def _pictures(found: list[ShownPicture]) -> Result:
     shown = [
-        ProductPicture(**structs.asdict(picture), url=path_of(picture.media_id))
+        ProductPicture(
+            **structs.asdict(picture), url=path_of(picture.media_id),
+            thumbnail_url=path_of(picture.media_id, "thumbnail"),
+        )
         for picture in found
-    ]
+    ]  # fmt: skip
     return {"media": shown, "count": len(shown)}
 
 
 def _signed(call: Invocation, result: Result) -> Result:
     """An answer with addresses that open its pictures; they are never stored with it."""
-    shown = [structs.replace(p, url=signed_url(call, p.media_id)) for p in result["media"]]
+    shown = [
+        structs.replace(
+            picture, url=signed_url(call, picture.media_id),
+            thumbnail_url=signed_url(call, picture.media_id, "thumbnail"),
+        )
+        for picture in result["media"]
+    ]  # fmt: skip
     return {**result, "media": shown}
-
-
-# ── events ───────────────────────────────────────────────────────────────────────────────────────
-
-
-async def record_updates(call: Invocation, scope: WriteScope, found: Sequence[Product]) -> None:
-    """Record one `product_updated` for each of these products, as they are after the change."""
-    shown = await product_media.media_ids(scope.tx, [product.id for product in found])
-    for product in found:
-        _record(call, scope, "product_updated", product, shown[product.id])
-
-
-def _record(
-    call: Invocation, scope: WriteScope, type_: str, product: Product, media_ids: list[str]
-) -> None:
-    data: dict[str, Any] = {
-        "productId": product.id, "name": product.name, "price": product.price,
-        "stock": product.stock, "mediaIds": media_ids, "currency": product.currency,
-        "category": product.category, "isActive": product.is_active, "version": product.version,
-    }  # fmt: skip
-    call.record(scope, type_, data, f"product/{product.id}")
 
 
 COMMANDS = (

@@ -2,18 +2,16 @@
 
 import re
 import unicodedata
-from typing import Literal, cast
+from typing import cast
 
 from msgspec import Struct
 
 from hub.protocol.errors import InvalidParams, TooLarge, invalid
+from jobs.pictures.variants import ENDINGS, MimeType
 
 MEDIA_BYTES = 5 * 1024 * 1024
 """Largest picture, bytes."""
 NAME_CHARS = 255
-
-MimeType = Literal["image/jpeg", "image/png", "image/webp"]
-ENDINGS: dict[MimeType, str] = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 _ALIASES = {
     "image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/jfif": "image/jpeg",

@@ -88,6 +88,7 @@ def _media(
     if format_ != "text" and (content.header is not None or content.footer is not None):
         warnings.append("A message with media has no header or footer: they are in its caption.")
     if format_ == "cloud":
+        file = file.without_webp
         if kind == "image" and file.mime_type == "image/webp":
             warnings.append("The Cloud API takes no WebP picture: make it JPEG or PNG.")
         return cloud.media(to, kind, file, caption)

@@ -2,7 +2,7 @@
 
 from urllib.parse import unquote, urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hub.protocol.errors import FieldError, InvalidParams, invalid
 from hub.templates import limits
@@ -38,6 +38,15 @@ class File(Struct, frozen=True):
     data_base64: str | None
     mime_type: str
     name: str
+    jpeg_url: str | None = None
+
+    @property
+    def without_webp(self) -> "File":
+        """The same picture as a JPEG where there is one; else itself."""
+        if self.mime_type != "image/webp" or self.jpeg_url is None:
+            return self
+        name = f"{self.name.rpartition('.')[0] or self.name}.jpg"
+        return structs.replace(self, url=self.jpeg_url, mime_type="image/jpeg", name=name)
 
 
 def resolved(media: TemplateMedia, source: MediaSource | None) -> File:
@@ -60,7 +69,7 @@ def resolved(media: TemplateMedia, source: MediaSource | None) -> File:
     fallback = "image/jpeg" if media.type == "image" else "application/octet-stream"
     extension = name.rpartition(".")[2].lower()
     mime_type = source.mime_type or _MIME_TYPES.get(extension, fallback)
-    return File(url, source.id, source.data_base64, mime_type, name)
+    return File(url, source.id, source.data_base64, mime_type, name, source.jpeg_url)
 
 
 def lacking(what: str) -> InvalidParams:

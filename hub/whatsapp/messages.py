@@ -18,6 +18,7 @@ class MediaSource(Struct, frozen=True, kw_only=True):
         id: the file's id at Meta, of an earlier upload there.
         data_base64: the file itself. A preview gives `""` to see the message's form.
         mime_type: `image/png`; guessed from the name where it is absent.
+        jpeg_url: of the same picture as a JPEG, where it is a WebP; some gateways take none.
         file_name: as the customer sees it; taken from the url where it is absent.
         size: bytes, where known.
     """
@@ -26,6 +27,7 @@ class MediaSource(Struct, frozen=True, kw_only=True):
     id: str | None = None
     data_base64: str | None = None
     mime_type: str | None = None
+    jpeg_url: str | None = None
     file_name: str | None = None
     size: int | None = None
 

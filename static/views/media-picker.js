@@ -91,8 +91,7 @@ export function mediaPicker(
   });
 
   function ask() {
-    // What is not ready yet cannot be shown to anybody.
-    const asked = mediaQuestion({ find, status: 'ready', merchantId });
+    const asked = mediaQuestion({ find, merchantId });
     media.ask(asked.parts, asked);
   }
 
@@ -121,7 +120,8 @@ export function mediaPicker(
     if (!dialog.element.open) return;
     take();
     const value = media.store.value;
-    const offered = value.rows.filter(({ id }) => !known.has(id));
+    // While the sizes of a picture are made, it is shown as it was uploaded.
+    const offered = value.rows.filter(({ id, status }) => !known.has(id) && status !== 'failed');
     sent.show(uploads.store.value.list.filter(({ id }) => begun.has(id)));
     options.show(offered.map((row) => [row.id, { row, marked: marked.has(row.id) }]));
     grid.hidden = offered.length === 0;

@@ -89,7 +89,8 @@ export function productPictures(context, changed) {
     list.replaceChildren(...pictures.map((picture, index) => shown(picture, index, ids)));
   }
 
-  function shown({ media_id: id, url, width, height, is_primary: primary }, index, ids) {
+  function shown(picture, index, ids) {
+    const { media_id: id, url, thumbnail_url, width, height, is_primary: primary } = picture;
     const first = primaryOf(pictures);
     const name = `picture ${index + 1} of ${ids.length}`;
     const button = (act, sign, label, disabled, ...wanted) => {
@@ -99,7 +100,7 @@ export function productPictures(context, changed) {
     };
     const rest = ids.filter((each) => each !== id);
     const image = h('media-picture');
-    image.show({ url, thumbnail_url: null, width, height }, { alt: `${product.name}, ${name}` });
+    image.show({ url, thumbnail_url, width, height }, { alt: `${product.name}, ${name}` });
     const item = h(
       'li',
       { class: primary ? 'picture primary' : 'picture', 'data-media': id },

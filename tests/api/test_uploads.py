@@ -54,7 +54,7 @@ async def test_every_form_stores_the_picture(world: World, form: str) -> None:
     assert media["original_name"] == "Grüße.png"
     assert media["file_name"] == f"{hash_}.png"
     assert (media["mime_type"], media["size"]) == ("image/png", len(picture))
-    assert (media["width"], media["height"], media["status"]) == (33, 21, "ready")
+    assert (media["width"], media["height"], media["status"]) == (33, 21, "processing")
     assert (media["merchant_id"], media["owner_id"]) == (world.one, world.ids["merchant"])
     assert media["thumbnail_url"] is None
     assert "storage_path" not in media
@@ -68,7 +68,7 @@ async def test_an_upload_is_an_event(world: World) -> None:
     assert events[0]["data"] == {
         "mediaId": media["id"], "name": "picture.png", "mimeType": "image/png",
         "size": media["size"], "width": 30, "height": 20, "hash": media["hash"],
-        "status": "ready", "version": 1,
+        "status": "processing", "version": 1,
     }  # fmt: skip
     assert events[0]["source"] == "bot:bot"
 

@@ -31,14 +31,16 @@ async def test_an_order_is_taken_at_the_prices_of_the_moment(shop: Shop) -> None
     assert order == {
         "id": order["id"], "merchant_id": shop.hub.merchant_id, "customer_phone": PHONE,
         "customer_id": "c-7", "items": items, "total": 1999, "currency": "USD",
-        "status": "pending", "payment_status": "unpaid", "notes": "ring\ntwice", "version": 1,
+        "status": "pending", "payment_status": "unpaid", "notes": "ring\ntwice",
+        "stock_taken": True, "version": 1,
         "created_at": order["created_at"], "updated_at": order["created_at"],
     }  # fmt: skip
     assert (await shop.done("GET", f"/orders/{order['id']}", who="viewer"))["order"] == order
     assert [await shop.stock(product) for product in (tea, cup)] == [6, 0]
     events = await shop.events(end)
     assert events[-1]["offset"] == answer.json()["offset"]
-    created = events.pop()
+    queued, created = events.pop(), events.pop()
+    assert (queued["type"], queued["subject"]) == ("job_queued", f"job/order-{order['id']}")
     assert (created["type"], created["subject"]) == ("order_created", f"order/{order['id']}")
     assert created["source"] == "bot:bot"
     assert created["data"] == {

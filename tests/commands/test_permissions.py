@@ -247,6 +247,7 @@ TABLE: dict[str, Row] = {
     "orders.list": Row("amvb", said()),
     "orders.pay": Row("amb", of("order", amount=1, method="cash", transaction_id="t")),
     "orders.payments": Row("amvb", of("order")),
+    "orders.process": Row("amb", of("order")),
     "orders.set_status": Row("amb", of("order", status="confirmed")),
     "orders.timeline": Row("amvb", of("order")),
     "orders.update": Row("amb", of("order", notes="no sugar")),

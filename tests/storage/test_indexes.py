@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import storage
 from storage import audit, events, instances, keys
@@ -264,7 +265,11 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         **_kept("file"),
         "by_ids": [Call(ONE, lambda made: ([made.file.id, NO_ID],))],
         "by_hash": [Call(ONE, lambda made: ("0" * 64,))],
-        "expired": [Call(ALL, lambda made: (LATER, 10))],
+        "by_hashes": [Call(ALL, lambda made: ([("m1", "0" * 64), ("m2", "1" * 64)],))],
+        "expired": [
+            Call(ALL, lambda made: (LATER, 10)),
+            Call(ALL, lambda made: (LATER, 10, replace(made.file, expires_at=NOW))),
+        ],
         "page": _paged({"name": "a"}, status="ready")
         + _paged({"newest_first": True}, status="ready"),
         "places": [Call(ANY, lambda made: (made.file, 3))],

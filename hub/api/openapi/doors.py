@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from msgspec.structs import fields
 
 from hub.api.audit import AuditQuery
-from hub.api.content import Signature
+from hub.api.content import ContentQuery, Signature
 from hub.api.events import EventsQuery, Published, PublishedList
 from hub.api.health import Status
 from hub.api.session import SignedIn, SignedOut, SignIn
@@ -154,14 +154,14 @@ def _upload() -> Operation:
     )
 
 
-def _content() -> Operation:
+def _picture(id_: str, last: str, said: type[Struct], summary: str, member: str) -> Operation:
     told = (*_ALWAYS, "ETag", "Accept-Ranges")
     return Operation(
-        id="media.content", method="GET", path="/api/media/{id}/content", tag="media",
-        summary="The picture itself, or a part of it by `Range`",
-        description="By a key, or without one by the signed address that `url` of its row has: "
-        "`exp` and `sig` are from there.",
-        said=SignedPicture,
+        id=id_, method="GET", path=f"/api/media/{{id}}/{last}", tag="media",
+        summary=summary,
+        description=f"By a key, or without one by the signed address that `{member}` of its row "
+        "has: `exp` and `sig` are from there. Until its sizes are made, the upload stands for all.",
+        said=said,
         answers={
             200: Answer("The whole picture.", dict.fromkeys(_PICTURE), told, RATE_LIMITS),
             206: Answer(
@@ -174,7 +174,13 @@ def _content() -> Operation:
     )  # fmt: skip
 
 
-class SignedPicture(Signature, forbid_unknown_fields=True, kw_only=True):
+class SignedPicture(ContentQuery, forbid_unknown_fields=True, kw_only=True):
+    """Which picture in which size, and by what right."""
+
+    id: Word
+
+
+class SignedThumbnail(Signature, forbid_unknown_fields=True, kw_only=True):
     """Which picture, and by what right."""
 
     id: Word
@@ -182,7 +188,14 @@ class SignedPicture(Signature, forbid_unknown_fields=True, kw_only=True):
 
 DOORS: tuple[Operation, ...] = (
     _upload(),
-    _content(),
+    _picture(
+        "media.content", "content", SignedPicture,
+        "The picture itself, or a part of it by `Range`", "url",
+    ),
+    _picture(
+        "media.thumbnail", "thumbnail", SignedThumbnail,
+        "The picture within 200 by 200 pixels, or a part of it by `Range`", "thumbnail_url",
+    ),
     Operation(
         id="health.alive", method="GET", path="/healthz", tag="health",
         summary="Whether the process lives; touches nothing",

@@ -41,6 +41,57 @@ ALTER TABLE log_state
     ADD COLUMN webhook_changes BIGINT NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0); -- how often webhooks were changed, for who keeps them in memory
 CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
+ALTER TABLE orders
+    ADD COLUMN stock_taken BOOLEAN NOT NULL DEFAULT TRUE; -- whether its goods have left the stock
+CREATE OR REPLACE FUNCTION audit_orders() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    before JSONB;
+    after JSONB;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        before := jsonb_build_object(
+            'id', OLD.id,
+            'merchant_id', OLD.merchant_id,
+            'customer_phone', OLD.customer_phone,
+            'customer_id', OLD.customer_id,
+            'items', OLD.items,
+            'total', OLD.total,
+            'currency', OLD.currency,
+            'status', OLD.status,
+            'payment_status', OLD.payment_status,
+            'notes', OLD.notes,
+            'stock_taken', OLD.stock_taken,
+            'version', OLD.version,
+            'created_at', rfc3339(OLD.created_at),
+            'updated_at', rfc3339(OLD.updated_at)
+        );
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        after := jsonb_build_object(
+            'id', NEW.id,
+            'merchant_id', NEW.merchant_id,
+            'customer_phone', NEW.customer_phone,
+            'customer_id', NEW.customer_id,
+            'items', NEW.items,
+            'total', NEW.total,
+            'currency', NEW.currency,
+            'status', NEW.status,
+            'payment_status', NEW.payment_status,
+            'notes', NEW.notes,
+            'stock_taken', NEW.stock_taken,
+            'version', NEW.version,
+            'created_at', rfc3339(NEW.created_at),
+            'updated_at', rfc3339(NEW.updated_at)
+        );
+        PERFORM write_audit(NEW.merchant_id, 'order', NEW.id, TG_OP, before, after);
+    ELSE
+        PERFORM write_audit(OLD.merchant_id, 'order', OLD.id, TG_OP, before, after);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (
     merchant_id TEXT COLLATE "C" NOT NULL, -- whose row

@@ -51,6 +51,133 @@ ALTER TABLE log_state ADD COLUMN webhook_changes -- how often webhooks were chan
     INTEGER NOT NULL DEFAULT 0 CHECK (webhook_changes >= 0);
 CREATE INDEX webhooks_called ON webhooks (merchant_id, id) WHERE is_active;
 
+ALTER TABLE orders ADD COLUMN stock_taken -- whether its goods have left the stock
+    INTEGER NOT NULL DEFAULT 1 CHECK (stock_taken IN (0, 1));
+DROP TRIGGER orders_version;
+DROP TRIGGER orders_audit_insert;
+DROP TRIGGER orders_audit_update;
+DROP TRIGGER orders_audit_delete;
+CREATE TRIGGER orders_version BEFORE UPDATE ON orders
+WHEN NEW.version IS NOT OLD.version + 1
+    AND (NEW.id IS NOT OLD.id
+        OR NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.customer_phone IS NOT OLD.customer_phone
+        OR NEW.customer_id IS NOT OLD.customer_id
+        OR NEW.items IS NOT OLD.items
+        OR NEW.total IS NOT OLD.total
+        OR NEW.currency IS NOT OLD.currency
+        OR NEW.status IS NOT OLD.status
+        OR NEW.payment_status IS NOT OLD.payment_status
+        OR NEW.notes IS NOT OLD.notes
+        OR NEW.stock_taken IS NOT OLD.stock_taken
+        OR NEW.version IS NOT OLD.version
+        OR NEW.created_at IS NOT OLD.created_at
+        OR NEW.updated_at IS NOT OLD.updated_at)
+BEGIN
+    SELECT RAISE(ABORT, 'version: a change of orders adds one to it');
+END;
+CREATE TRIGGER orders_audit_insert AFTER INSERT ON orders
+BEGIN
+    INSERT INTO audit_logs
+    SELECT id, NEW.merchant_id, actor_id, actor_role, 'CREATE', 'order', NEW.id,
+        NULL,
+        json_object(
+            'id', NEW.id,
+            'merchant_id', NEW.merchant_id,
+            'customer_phone', NEW.customer_phone,
+            'customer_id', NEW.customer_id,
+            'items', json(NEW.items),
+            'total', NEW.total,
+            'currency', NEW.currency,
+            'status', NEW.status,
+            'payment_status', NEW.payment_status,
+            'notes', NEW.notes,
+            'stock_taken', json(CASE NEW.stock_taken WHEN 1 THEN 'true' ELSE 'false' END),
+            'version', NEW.version,
+            'created_at', NEW.created_at,
+            'updated_at', NEW.updated_at
+        ),
+        ip_address, user_agent, created_at
+    FROM audit_stamp;
+END;
+CREATE TRIGGER orders_audit_update AFTER UPDATE ON orders
+WHEN NEW.id IS NOT OLD.id
+        OR NEW.merchant_id IS NOT OLD.merchant_id
+        OR NEW.customer_phone IS NOT OLD.customer_phone
+        OR NEW.customer_id IS NOT OLD.customer_id
+        OR NEW.items IS NOT OLD.items
+        OR NEW.total IS NOT OLD.total
+        OR NEW.currency IS NOT OLD.currency
+        OR NEW.status IS NOT OLD.status
+        OR NEW.payment_status IS NOT OLD.payment_status
+        OR NEW.notes IS NOT OLD.notes
+        OR NEW.stock_taken IS NOT OLD.stock_taken
+        OR NEW.version IS NOT OLD.version
+        OR NEW.created_at IS NOT OLD.created_at
+        OR NEW.updated_at IS NOT OLD.updated_at
+BEGIN
+    INSERT INTO audit_logs
+    SELECT id, NEW.merchant_id, actor_id, actor_role, 'UPDATE', 'order', NEW.id,
+        json_object(
+            'id', OLD.id,
+            'merchant_id', OLD.merchant_id,
+            'customer_phone', OLD.customer_phone,
+            'customer_id', OLD.customer_id,
+            'items', json(OLD.items),
+            'total', OLD.total,
+            'currency', OLD.currency,
+            'status', OLD.status,
+            'payment_status', OLD.payment_status,
+            'notes', OLD.notes,
+            'stock_taken', json(CASE OLD.stock_taken WHEN 1 THEN 'true' ELSE 'false' END),
+            'version', OLD.version,
+            'created_at', OLD.created_at,
+            'updated_at', OLD.updated_at
+        ),
+        json_object(
+            'id', NEW.id,
+            'merchant_id', NEW.merchant_id,
+            'customer_phone', NEW.customer_phone,
+            'customer_id', NEW.customer_id,
+            'items', json(NEW.items),
+            'total', NEW.total,
+            'currency', NEW.currency,
+            'status', NEW.status,
+            'payment_status', NEW.payment_status,
+            'notes', NEW.notes,
+            'stock_taken', json(CASE NEW.stock_taken WHEN 1 THEN 'true' ELSE 'false' END),
+            'version', NEW.version,
+            'created_at', NEW.created_at,
+            'updated_at', NEW.updated_at
+        ),
+        ip_address, user_agent, created_at
+    FROM audit_stamp;
+END;
+CREATE TRIGGER orders_audit_delete BEFORE DELETE ON orders
+BEGIN
+    INSERT INTO audit_logs
+    SELECT id, OLD.merchant_id, actor_id, actor_role, 'DELETE', 'order', OLD.id,
+        json_object(
+            'id', OLD.id,
+            'merchant_id', OLD.merchant_id,
+            'customer_phone', OLD.customer_phone,
+            'customer_id', OLD.customer_id,
+            'items', json(OLD.items),
+            'total', OLD.total,
+            'currency', OLD.currency,
+            'status', OLD.status,
+            'payment_status', OLD.payment_status,
+            'notes', OLD.notes,
+            'stock_taken', json(CASE OLD.stock_taken WHEN 1 THEN 'true' ELSE 'false' END),
+            'version', OLD.version,
+            'created_at', OLD.created_at,
+            'updated_at', OLD.updated_at
+        ),
+        NULL,
+        ip_address, user_agent, created_at
+    FROM audit_stamp;
+END;
+
 -- Attempts of jobs that did not succeed.
 CREATE TABLE job_attempts (
     merchant_id TEXT NOT NULL, -- whose row

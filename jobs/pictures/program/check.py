@@ -1,23 +1,15 @@
-"""A program that decodes pictures and says what they are: `python -P decoder.py`, nothing else.
-
-A picture may have been made to break whoever decodes it. So this is a process without secrets and
-without the hub, with bounds on its memory and its time that the system holds. It reads a path a
-line and answers a JSON object a line: `{"type", "width", "height"}`, or `{"refused": a sentence}`,
-or `{"fault": …}` for what is no picture's doing. It ends with its input.
+"""What a picture is: its kind, its size, and whether all of it can be decoded.
 
 `width` and `height` are as it is shown, with the orientation of its EXIF applied.
 """
 
-import json
 import os
-import resource
-import signal
-import sys
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 from PIL import (
     Image,
-    ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
     UnidentifiedImageError,
@@ -26,7 +18,14 @@ from PIL import (
 
 # Named, so that opening a first picture does not import the plugins of thirty formats.
 PLUGINS = (JpegImagePlugin, PngImagePlugin, WebPImagePlugin)
-FORMATS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+FORMATS = ("JPEG", "PNG", "WEBP")
+Type = Literal["image/jpeg", "image/png", "image/webp"]
+TYPES: dict[str, Type] = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "WEBP": "image/webp",
+}
 
 PIXELS = 40_000_000
 WEBP_PIXELS = 15_000_000
@@ -35,15 +34,8 @@ PROGRESSIVE_BYTES = PIXELS * 3 * 2
 """Three components of 40 megapixels, without subsampling."""
 SIDE = 30_000
 """Most pixels of one side."""
-MEMORY_BYTES = 264 << 20
-"""Memory of this process. What it maps of Python and the libraries, 15 MB, comes on top."""
-CPU_SECONDS = 4.0
-"""Processor time for a picture. 40 megapixels take half a second; a JPEG of 5 MB may be made to
-take hours, with thousands of scans, of which T.81 allows any number."""
-NICE = 10
-"""Live events are more urgent than pictures."""
-_ORIENTATION = 0x0112
-_QUARTER_TURNS = (5, 6, 7, 8)
+ORIENTATION = 0x0112
+QUARTER_TURNS = (5, 6, 7, 8)
 
 
 class Refused(Exception):
@@ -56,6 +48,17 @@ def look(path: str) -> dict[str, Any]:
     Raises:
         Refused: it is none that is taken.
     """
+    check_head(path)
+    with refusing():
+        return _decode(path)
+
+
+def check_head(path: str) -> None:
+    """Check what can be told before Pillow opens a file.
+
+    Raises:
+        Refused: it is no picture that is taken.
+    """
     if os.path.getsize(path) == 0:
         raise Refused("the file is empty")
     with open(path, "rb") as file:
@@ -64,8 +67,17 @@ def look(path: str) -> dict[str, Any]:
     if head[8:12] == b"WEBP":
         # Pillow makes the whole canvas when it opens one, before it tells how large that is.
         _check_webp(head, os.path.getsize(path))
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Whatever Pillow says of a picture, as its refusal.
+
+    Raises:
+        Refused: something went wrong inside.
+    """
     try:
-        return _decode(path)
+        yield
     except Refused:
         raise
     except MemoryError:
@@ -133,24 +145,33 @@ def _animated() -> Refused:
 
 
 def _decode(path: str) -> dict[str, Any]:
-    formats = ("JPEG", "PNG", "WEBP")
-    with Image.open(path, formats=formats) as image:
-        type_ = FORMATS[image.format or ""]
-        _check_size(*image.size)
-        # Several pictures in a JPEG (MPO) are one and its previews; only the first is looked at.
-        if type_ != "image/jpeg" and getattr(image, "n_frames", 1) > 1:
-            raise _animated()
+    with Image.open(path, formats=FORMATS) as image:
+        type_ = check_opened(image)
         width, height = image.size
-        _check_scans(image)
         if type_ == "image/png":
             image.verify()  # the checksum of every chunk; after it, the picture is opened anew
-    with Image.open(path, formats=formats) as image:
+    with Image.open(path, formats=FORMATS) as image:
         # An eighth of each side is enough to see that all of it is there, in a 64th of the memory.
         image.draft(image.mode, (max(1, width // 8), max(1, height // 8)))
         image.load()
-        if _orientation(image) in _QUARTER_TURNS:
+        if orientation(image) in QUARTER_TURNS:
             width, height = height, width
     return {"type": type_, "width": width, "height": height}
+
+
+def check_opened(image: Image.Image) -> Type:
+    """Check what a picture says of itself before it is decoded; its media type.
+
+    Raises:
+        Refused: it would take too much.
+    """
+    type_ = TYPES[image.format or ""]
+    _check_size(*image.size)
+    # Several pictures in a JPEG (MPO) are one and its previews; only the first is looked at.
+    if type_ != "image/jpeg" and getattr(image, "n_frames", 1) > 1:
+        raise _animated()
+    _check_scans(image)
+    return type_
 
 
 def _check_scans(image: Image.Image) -> None:
@@ -165,9 +186,10 @@ def _check_scans(image: Image.Image) -> None:
         raise Refused("a progressive JPEG of this size takes too much memory; send a baseline one")
 
 
-def _orientation(image: Image.Image) -> Any:
+def orientation(image: Image.Image) -> Any:
+    """What the EXIF of a picture says of how it is to be turned; 1 to 8, None, or nonsense."""
     try:
-        return image.getexif().get(_ORIENTATION)
+        return image.getexif().get(ORIENTATION)
     except Exception:
         return None  # its EXIF is broken; the picture need not be
 
@@ -176,35 +198,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "its head cannot be read"
     return (str(error) or type(error).__name__)[:200].replace("\n", " ")
-
-
-def _bound() -> None:
-    """Bound what this process may do."""
-    os.nice(NICE)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the hub ends it, when it has finished itself
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    Image.MAX_IMAGE_PIXELS = None  # the limit here is lower, and has words of its own
-
-
-def main() -> None:
-    """Answer until the input ends."""
-    _bound()
-    for line in sys.stdin:
-        # A picture that takes longer ends the process, whatever library it is in.
-        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-        try:
-            answer = look(json.loads(line))
-        except Refused as refused:
-            answer = {"refused": str(refused)}
-        except Exception as error:
-            answer = {"fault": f"{type(error).__name__}: {error}"}
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        print(json.dumps(answer), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,58 +1,76 @@
 """The stock: goods leave it with an order, and come back when the order is cancelled.
 
-Row changes are carried out one after the other (`EventLog.commit`; on Postgres each holds the lock
+Row changes are carried out one after the other (the log's commit; on Postgres each holds the lock
 of the log's head), so what is read here is still so when it is written.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from msgspec import Struct, structs
 
+from hub.protocol.drafts import Origin
 from hub.protocol.errors import Conflict, FieldError, HubError, InvalidParams
-from hub.stream.waiting import WriteScope
+from jobs.context import WriteScope
 from storage import products
 from storage.merchant_records import Order, OrderItem, Product
 
-from .command import Invocation
-from .params import MOST, Positive, Word
-from .products import record_updates
+from .told import product_updates
+
+MOST = 2**53 - 1
+"""The largest whole number that every reader of JSON keeps (RFC 8259 section 6)."""
 
 
-class WantedItem(Struct, forbid_unknown_fields=True):
+class Wanted(Protocol):
     """So many of a product."""
 
-    product_id: Word
-    quantity: Positive
+    @property
+    def product_id(self) -> str: ...
+    @property
+    def quantity(self) -> int: ...
 
 
 class Basket(Struct, frozen=True):
-    """What was taken out of the stock for an order; `total` in minor units of `currency`."""
+    """What is ordered, at the prices of a moment; `total` in minor units of `currency`."""
 
     items: list[OrderItem]
     total: int
     currency: str
 
 
-async def take(call: Invocation, scope: WriteScope, wanted: Sequence[WantedItem]) -> Basket:
-    """Take goods out of the stock, at the prices of this moment; all of them or none.
+async def priced(scope: WriteScope, wanted: Sequence[Wanted], *, in_stock: bool) -> Basket:
+    """What an order would be at this moment; nothing leaves the stock.
+
+    Args:
+        in_stock: whether there must be enough of everything.
 
     Raises:
         InvalidParams: no such product, one that is named twice, several currencies, too much money.
         Conflict: a product is not for sale, or too few of it are left.
     """
-    found = await products.by_ids(scope.tx, [item.product_id for item in wanted])
-    _check(wanted, found)
-    sold, items = [], []
-    for item in wanted:
-        product = found[item.product_id]
-        items.append(OrderItem(product.id, product.name, item.quantity, product.price))
-        sold.append(structs.replace(product, stock=product.stock - item.quantity))
-    await record_updates(call, scope, await products.restock(scope.tx, sold, call.now))
-    total = sum(item.price * item.quantity for item in items)
-    return Basket(items, total, found[wanted[0].product_id].currency)
+    return _basket(wanted, await _checked(scope, wanted, in_stock=in_stock))
 
 
-async def give_back(call: Invocation, scope: WriteScope, order: Order) -> None:
+async def take(scope: WriteScope, origin: Origin, wanted: Sequence[Wanted], now: str) -> Basket:
+    """Take goods out of the stock, at the prices of this moment; all of them or none.
+
+    Args:
+        origin: of the products' events.
+        now: RFC 3339.
+
+    Raises:
+        InvalidParams, Conflict: see `priced`.
+    """
+    found = await _checked(scope, wanted, in_stock=True)
+    sold = [
+        structs.replace(found[item.product_id], stock=found[item.product_id].stock - item.quantity)
+        for item in wanted
+    ]
+    await product_updates(scope, origin, await products.restock(scope.tx, sold, now))
+    return _basket(wanted, found)
+
+
+async def give_back(scope: WriteScope, origin: Origin, order: Order, now: str) -> None:
     """Put the goods of an order back; those of a product that is gone have no place any more."""
     found = await products.by_ids(scope.tx, [item.product_id for item in order.items])
     returned = []
@@ -62,10 +80,28 @@ async def give_back(call: Invocation, scope: WriteScope, order: Order) -> None:
             # More than this no reader of JSON keeps, and no order can take.
             stock = min(product.stock + item.quantity, MOST)
             returned.append(structs.replace(product, stock=stock))
-    await record_updates(call, scope, await products.restock(scope.tx, returned, call.now))
+    await product_updates(scope, origin, await products.restock(scope.tx, returned, now))
 
 
-def _check(wanted: Sequence[WantedItem], found: dict[str, Product]) -> None:
+async def _checked(
+    scope: WriteScope, wanted: Sequence[Wanted], *, in_stock: bool
+) -> dict[str, Product]:
+    found = await products.by_ids(scope.tx, [item.product_id for item in wanted])
+    _check(wanted, found, in_stock=in_stock)
+    return found
+
+
+def _basket(wanted: Sequence[Wanted], found: dict[str, Product]) -> Basket:
+    items = [
+        OrderItem(item.product_id, product.name, item.quantity, product.price)
+        for item in wanted
+        for product in (found[item.product_id],)
+    ]
+    total = sum(item.price * item.quantity for item in items)
+    return Basket(items, total, found[wanted[0].product_id].currency)
+
+
+def _check(wanted: Sequence[Wanted], found: dict[str, Product], *, in_stock: bool) -> None:
     """Name everything that is wrong with a basket: first what is asked, then what there is."""
     wrong: list[FieldError] = []
     short: list[FieldError] = []
@@ -85,7 +121,7 @@ def _check(wanted: Sequence[WantedItem], found: dict[str, Product]) -> None:
             wrong.append(FieldError(f"{at}/product_id", message))
         elif not product.is_active:
             short.append(FieldError(f"{at}/product_id", f"{product.name} is not for sale"))
-        elif product.stock < item.quantity:
+        elif in_stock and product.stock < item.quantity:
             message = f"{product.stock} of {product.name} are left"
             short.append(FieldError(f"{at}/quantity", message))
         else:
