@@ -21,6 +21,7 @@ from tests.bench.scenarios import (
     slow_reader,
     templates,
     uploads,
+    webhooks,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -41,4 +42,5 @@ SCENARIOS: dict[str, Scenario] = {
     "uploads": uploads.run,
     "backup": backup.run,
     "templates": templates.run,
+    "webhooks": webhooks.run,
 }
