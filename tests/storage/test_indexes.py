@@ -395,6 +395,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "forget_failures": [Call(ANY, lambda made: (made.webhook.id,))],
         "note_failure": [Call(ANY, lambda made: (made.webhook.id, NOW, "why"))],
         "note_success": [Call(ANY, lambda made: (made.webhook.id, NOW, NOW))],
+        "target": [Call(ONE, lambda made: (made.webhook.id, made.attempt.delivery_id))],
         "page": _paged(is_active=True),
     },
     "work": {
