@@ -10,7 +10,7 @@ import msgspec
 from hub.client.backoff import Backoff, within
 from hub.client.connection import Connection
 from hub.client.errors import JournalError, Lost, most_telling
-from hub.client.holdings import Holdings
+from hub.client.holdings import READY, Holdings
 from hub.client.publisher import ANSWER_SECONDS
 from hub.client.status import OnState, State, Status
 from hub.client.wire import UNSUBSCRIBE, Refused, refusal
@@ -23,7 +23,6 @@ log = logging.getLogger("hub.client")
 PROGRESS_SECONDS = 0.05
 """The least time between two progress frames; only the last one of a task is sent."""
 
-_READY = "ready"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -156,7 +155,7 @@ class BotConnection:
         return _encode(
             {
                 "type": "ready",
-                "ref": _READY,
+                "ref": READY,
                 "queues": self._queues,
                 "credit": self._credit,
                 "resume": resume,
@@ -193,9 +192,11 @@ class BotConnection:
             HubError: it was `ready`, and will not be taken later either.
         """
         self._retry_after = max(self._retry_after, frame.retry_after or 0.0)
-        if frame.ref == _READY:
+        if frame.ref == READY and frame.id is not None:
+            self._holdings.unknown(frame.id, frame.message)
+        elif frame.ref == READY:
             raise refusal(frame) if not frame.retry else Lost(frame.message)
-        if not self._holdings.refused(frame):
+        elif not self._holdings.refused(frame):
             log.warning("the hub refused a frame: %s: %s", frame.code, frame.message)
 
     async def _watch_answers(self, connection: Connection) -> None:

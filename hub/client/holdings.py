@@ -25,6 +25,9 @@ from hub.protocol.limits import CREDIT
 
 log = logging.getLogger("hub.client")
 
+READY = "ready"
+"""The `ref` of every `ready`."""
+
 _FINAL = frozenset({"succeeded", "dead", "cancelled"})
 _RETRIED = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL, ErrorCode.RATE_LIMITED})
 _encode = msgspec.json.Encoder().encode
@@ -114,9 +117,20 @@ class Holdings:
             self._end(held, f"the hub says that the job is {frame.state}")
         elif final or held.failed:
             self.forget(held)
-        elif held.stage is Stage.ANSWERED:
+        elif held.stage is Stage.ANSWERED and frame.ref != READY:
             # It was sent, or may have been; whoever gets the next attempt must be told so.
             self._park(held)
+        self.changed()
+
+    def unknown(self, job: str, why: str) -> None:
+        """The hub has no such job, or not any more."""
+        held = self._by_job.get(job)
+        if held is None:
+            return
+        if held.stage in (Stage.WAITING, Stage.RUNNING, Stage.CALLING):
+            self._end(held, f"the hub says: {why}")
+        else:
+            self.forget(held)
         self.changed()
 
     def refused(self, frame: Refused) -> bool:
@@ -181,6 +195,11 @@ class Holdings:
         return None
 
     @property
+    def has_answers(self) -> bool:
+        """Whether there may be an answer to send."""
+        return bool(self._unsent)
+
+    @property
     def unsettled(self) -> int:
         """Answers that were sent on this connection and not settled."""
         return len(self._in_flight)
@@ -241,6 +260,11 @@ class Holdings:
         self._in_flight.discard(held)
         held.number, held.job, held.attempt, held.over = self._numbers, work.job, work.attempt, ""
         self._by_job[held.job] = self._by_number[held.number] = held
+        line = self.journal.entries.get(held.key)
+        if line is not None:
+            # After a death the hub is asked about the attempt that it has.
+            renamed = msgspec.structs.replace(line, job=held.job, attempt=held.attempt)
+            _ = self.journal.append(renamed)
 
     def _drop(self, held: Held) -> None:
         del self._by_key[held.key]

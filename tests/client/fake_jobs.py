@@ -85,7 +85,9 @@ class FakeJobs:
                         case "ready":
                             self.ready.append(frame)
                             for one in frame["resume"]:
-                                self._resume(one, connection)
+                                answer = self._resume(one, frame, connection)
+                                if answer is not None:
+                                    await connection.send(answer)
                             if handing is not None:
                                 handing.cancel()
                             handing = asyncio.create_task(self._hand(connection, frame["credit"]))
@@ -156,10 +158,15 @@ class FakeJobs:
                     )
                 )
 
-    def _resume(self, one: Frame, connection: FakeConnection) -> None:
+    def _resume(self, one: Frame, ready: Frame, connection: FakeConnection) -> Frame | None:
         job = self.jobs.get(one["job"])
-        if job is not None and job.state == "running" and job.attempt == one["attempt"]:
+        if job is None:
+            return self._refusal(ready, "not_found") | {"id": one["job"]}
+        if job.state == "running" and job.attempt == one["attempt"]:
             job.holder = connection
+            return None
+        state = "retrying" if job.state == "queued" else job.state
+        return {"type": "settled", "ref": ready["ref"], "state": state, **one}
 
     def _record(self, frame: Frame) -> Frame:
         job = self.jobs.get(frame["job"])
