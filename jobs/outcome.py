@@ -44,7 +44,7 @@ class Failed(Struct, frozen=True):
         traceback: where, for developers.
         outcome: what is noted of the attempt.
         write: changes what the task changes, in the same transaction; it is given the job as it
-            is afterwards: `retrying` or `dead`.
+            is afterwards: `retrying`, `dead`, or `cancelled` where somebody wanted that.
     """
 
     error: str
@@ -106,6 +106,8 @@ async def settle(scope: WriteScope, job: Job, outcome: Outcome, now: str) -> Job
         storage.errors.Stale: it does not run in this attempt any more; nothing is to be written.
     """
     changes: dict[str, Any]
+    if isinstance(outcome, Parked | Postponed | HandedBack) and await _is_to_end(scope, job):
+        outcome = Cancelled()
     match outcome:
         case Done():
             return await _succeed(scope, job, outcome, now)
@@ -165,9 +167,10 @@ async def _succeed(scope: WriteScope, job: Job, outcome: Done, now: str) -> Job:
 async def _fail(scope: WriteScope, job: Job, outcome: Failed, now: str) -> Job:
     error = outcome.error[:ERROR_CHARACTERS].replace("\0", "") or "it failed without a word"
     dead = outcome.final or job.attempt >= job.max_attempts
+    cancelled = not dead and await _is_to_end(scope, job)
     changes: dict[str, Any] = {"error": error, "updated_at": now}
-    if dead:
-        changes |= {"state": "dead", "finished_at": now}
+    if dead or cancelled:
+        changes |= {"state": "dead" if dead else "cancelled", "finished_at": now}
     else:
         seconds = wait_seconds(job.attempt) if outcome.seconds is None else outcome.seconds
         changes |= {"state": "retrying", "run_at": _later(now, seconds)}
@@ -182,10 +185,18 @@ async def _fail(scope: WriteScope, job: Job, outcome: Failed, now: str) -> Job:
     )  # fmt: skip
     if outcome.write is not None:
         await outcome.write(scope, after)
-    if not dead:
+    if dead or cancelled:
+        record(scope, "job_dead" if dead else "job_cancelled", after)
+    else:
         scope.jobs.append(after)
-    record(scope, "job_dead" if dead else "job_failed", after)
+        record(scope, "job_failed", after)
     return after
+
+
+async def _is_to_end(scope: WriteScope, job: Job) -> bool:
+    """Whether somebody has cancelled a job while it ran: then it does not begin anew."""
+    now = await jobs.find(scope.tx, job.id)
+    return now is not None and now.cancelling
 
 
 def _later(now: str, seconds: float) -> str:

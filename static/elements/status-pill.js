@@ -11,7 +11,9 @@ const TONES = {
   bad: ['failed', 'dead', 'out of stock', 'disabled'],
   quiet: ['cancelled', 'archived', 'inactive', 'refunded', 'hidden'],
 };
-TONES.busy.push('in_transit', 'sent');
+TONES.busy.push('in_transit', 'sent', 'running', 'new');
+TONES.good.push('succeeded', 'working');
+TONES.warn.push('scheduled', 'retrying', 'failing');
 const TONE_OF = new Map(
   Object.entries(TONES).flatMap(([tone, words]) => words.map((word) => [word, tone])),
 );

@@ -6,12 +6,14 @@ import { may } from '../state/permissions.js';
 import { auditView } from './audit.js';
 import { conversationsView } from './conversations.js';
 import { healthView } from './health.js';
+import { jobsView } from './jobs.js';
 import { mediaView } from './media.js';
 import { ordersView } from './orders.js';
 import { productsView } from './products.js';
 import { sessionsView } from './sessions.js';
 import { streamView } from './stream.js';
 import { templatesView } from './templates.js';
+import { webhooksView } from './webhooks.js';
 
 /**
  * @typedef {object} Route
@@ -65,6 +67,22 @@ const ROUTES = {
     needs: 'media.list',
     live: true,
     open: mediaView,
+  },
+  '/jobs': {
+    title: 'Jobs',
+    icon: 'jobs',
+    group: 'Work',
+    needs: 'jobs.list',
+    live: true,
+    open: jobsView,
+  },
+  '/webhooks': {
+    title: 'Webhooks',
+    icon: 'webhooks',
+    group: 'Work',
+    needs: 'webhooks.list',
+    live: true,
+    open: webhooksView,
   },
   '/sessions': {
     title: 'Sessions',

@@ -1,11 +1,14 @@
 """A broker for the tests of the queues."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from jobs.address import redis_settings
 from jobs.arq_queues import ArqQueues, connect
+from storage.database import Database
+from tests.jobs.factory import Factory, open_factory
 from tests.support.redis_server import RedisServer
 
 
@@ -43,3 +46,10 @@ async def own_queues(own_redis: RedisServer) -> AsyncIterator[ArqQueues]:
     client = ArqQueues(connect(redis_settings(own_redis.url)))
     yield client
     await client.close()
+
+
+@pytest.fixture
+async def factory(database: Database, tmp_path: Path) -> AsyncIterator[Factory]:
+    """Jobs on each engine, in this process."""
+    async with open_factory(database, tmp_path) as opened:
+        yield opened
