@@ -149,7 +149,7 @@ class Calls:
 
     def uncertain(self, held: Held, error: str) -> None:
         """Tell the hub that nobody knows; the journal keeps it until the hub has settled it."""
-        self.holdings.answer(held, failed(f"uncertain: {error}", retry=False, uncertain=True))
+        self.holdings.answer(held, failed(error, retry=False, uncertain=True))
 
     async def ended(self, held: Held, error: BaseException) -> bool:
         """A call has raised something; whether the message was sent all the same."""

@@ -293,7 +293,7 @@ async def test_a_death_inside_the_call_is_uncertain(tmp_path: Path, redelivered:
     (answer,) = job.answers
     assert answer["attempt"] == (2 if redelivered else 1)
     assert (answer["uncertain"], answer["retry"]) == (True, False)
-    assert answer["error"] == "uncertain: the bot died inside the gateway's call"
+    assert answer["error"] == "the bot died inside the gateway's call"
 
 
 @pytest.mark.parametrize("found", ["wa-1", NotSent("not there")])
