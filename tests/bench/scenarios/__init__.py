@@ -15,6 +15,7 @@ from tests.bench.scenarios import (
     ingest_postgres,
     memory,
     messages,
+    pictures,
     rate,
     replay,
     rest,
@@ -39,6 +40,7 @@ SCENARIOS: dict[str, Scenario] = {
     "http-streams": http_streams.run,
     "rest": rest.run,
     "uploads": uploads.run,
+    "pictures": pictures.run,
     "backup": backup.run,
     "templates": templates.run,
 }
