@@ -50,7 +50,7 @@ def _of_queues(work: list[QueueWork]) -> Iterator[Metric]:
         labels=["queue"],
     )
     waiting = GaugeMetricFamily(
-        "hub_jobs_awaiting_bot", "Queued jobs that wait for a bot.", labels=["queue"]
+        "hub_jobs_awaiting_bot", "Jobs that wait for a bot.", labels=["queue"]
     )
     workers = GaugeMetricFamily(
         "hub_queue_workers", "Live workers that take jobs of a queue.", labels=["queue"]

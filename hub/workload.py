@@ -33,7 +33,7 @@ class QueueWork(Struct, frozen=True):
         concurrency: jobs that one worker performs at the same time.
         workers: live workers that take its jobs.
         waiting: queued; those that wait for a bot or for their parts are among them.
-        awaiting_bot: wait for a bot.
+        awaiting_bot: wait for a bot, for the first attempt or for another one.
         active: running.
         at_bot: running, and a bot has them.
         delayed: scheduled for a later time, or for another attempt.
