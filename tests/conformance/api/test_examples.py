@@ -9,6 +9,7 @@ OTHERWISE = {
     "conversations.get": 404,  # messages come as events
     "messages.get": 404,
     **dict.fromkeys(("jobs.get", "jobs.status", "jobs.cancel", "jobs.retry", "jobs.discard"), 404),
+    "webhooks.replay": 404,  # nothing was delivered yet
     "orders.delete": 409,  # the order of the examples is confirmed
 }
 """What another status shows than success."""
