@@ -70,7 +70,8 @@ async def open_work(
     Args:
         broker: the one that the hubs have.
     """
-    event_log = await open_log(database, secrets.token_urlsafe(12), settings.ring_size)
+    event_log = await open_log(database, secrets.token_urlsafe(12), ring_size=1)
+    event_log.follows = False
     failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(event_log.run())
