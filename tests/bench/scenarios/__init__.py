@@ -13,6 +13,7 @@ from tests.bench.scenarios import (
     http_streams,
     ingest,
     ingest_postgres,
+    jobs,
     memory,
     messages,
     rate,
@@ -41,4 +42,5 @@ SCENARIOS: dict[str, Scenario] = {
     "uploads": uploads.run,
     "backup": backup.run,
     "templates": templates.run,
+    "jobs": jobs.run,
 }
