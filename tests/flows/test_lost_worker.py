@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.stream.log import EventLog
+from storage.database import Transaction
+from storage.scope import HUB
 from tests.flows.jobs_done import all_ended, check
 from tests.support.errands import Errand, ErrandHub, log_of, send_out
 from tests.support.redis_server import RedisServer
@@ -22,6 +25,7 @@ async def test_what_a_worker_held_goes_on_elsewhere_when_it_never_comes_back(
     with RedisServer() as redis:
         settings = {
             "HUB_DATABASE_URL": postgres_url, "HUB_REDIS_URL": redis.url, "HUB_WORKERS": "all",
+            "HUB_ADMIN_KEY": "of-both-hubs-" + "k" * 30,
         }  # fmt: skip
         async with (
             ErrandHub(tmp_path / "one", settings) as one,
@@ -30,9 +34,22 @@ async def test_what_a_worker_held_goes_on_elsewhere_when_it_never_comes_back(
         ):
             merchant_id = await merchant_of(one, one.admin_key)
             await send_out(log, merchant_id, [("webhook_delivery", Errand(1000))] * 60)
-            await asyncio.sleep(3)
+            async with asyncio.timeout(20):
+                while await holders(log) < 2:
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(0.3)
             await one.kill()
             killed = time.time() * 1000
             await all_ended(log, 60, 60)
             outcomes = await check(log, [killed])
             assert 1 <= outcomes["lost"] <= 5, outcomes
+
+
+async def holders(log: EventLog) -> int:
+    """How many workers hold jobs."""
+
+    async def read(tx: Transaction) -> int:
+        [(workers,)] = await tx.fetch("SELECT count(DISTINCT worker) FROM jobs")
+        return int(workers)
+
+    return await log.database.read(read, HUB)
