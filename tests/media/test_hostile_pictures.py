@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import contextlib
 import hashlib
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +11,7 @@ import pytest
 
 from tests.media.making import full_size
 from tests.media.specimens import REFUSED, TAKEN, Refused, Taken
+from tests.media.watching import MEMORY_LIMIT, Watch
 from tests.support.hub_process import HubProcess
 from tests.support.rest import Answer, call, merchant_of, new_key
 
@@ -21,45 +20,9 @@ pytestmark = [
     pytest.mark.fresh,  # its memory is measured
 ]
 
-MEMORY_LIMIT = 300_000_000
 PATIENCE = 60.0
 """Seconds for one picture: the processor is others' too, and theirs first."""
 FORMS = ("body", "json", "form")
-
-
-class Watch:
-    """The largest memory that the hub, and each process that it has started, has had."""
-
-    def __init__(self, pid: int) -> None:
-        self.peak = 0
-        self.decoders: set[int] = set()
-        self._pid = pid
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def look(self) -> None:
-        children = [
-            int(child)
-            for task in Path(f"/proc/{self._pid}/task").iterdir()
-            for child in (task / "children").read_text().split()
-        ]
-        self.decoders.update(children)
-        for pid in (self._pid, *children):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):
-                rows = Path(f"/proc/{pid}/status").read_text().splitlines()
-                row = next(row for row in rows if row.startswith("VmHWM:"))
-                self.peak = max(self.peak, int(row.split()[1]) * 1024)
-
-    def _run(self) -> None:
-        # A high-water mark does not sink: only the moments before an end can be missed.
-        while not self._done.wait(0.02):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                self.look()
 
 
 class Door(NamedTuple):

@@ -16,12 +16,14 @@ from tests.bench.scenarios import (
     jobs,
     memory,
     messages,
+    pictures,
     rate,
     replay,
     rest,
     slow_reader,
     templates,
     uploads,
+    webhooks,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -40,7 +42,9 @@ SCENARIOS: dict[str, Scenario] = {
     "http-streams": http_streams.run,
     "rest": rest.run,
     "uploads": uploads.run,
+    "pictures": pictures.run,
     "backup": backup.run,
     "templates": templates.run,
     "jobs": jobs.run,
+    "webhooks": webhooks.run,
 }
