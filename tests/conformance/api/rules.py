@@ -34,6 +34,7 @@ RULES: dict[str, dict[str, str]] = {
         "(/file_data|/file)?": "base64 of a picture, or a picture",
         "/file_name|/mime_type": "a name and a type that a file may have",
         "/id": "a UUID; a form says no patterns",
+        "/expires_at": "a time to come",
     },
     "orders.create": {
         "/items/[0-9]+/product_id": "an active product of the merchant, once in an order",
