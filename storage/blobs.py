@@ -167,6 +167,11 @@ class Blobs:
             other.unlink()
         return left
 
+    @property
+    def is_known(self) -> bool:
+        """Whether this hub has prepared this folder."""
+        return self._incoming.is_dir()
+
     def begin(self) -> Incoming:
         """A file to write."""
         return Incoming(self._incoming / f"{secrets.token_hex(16)}{_PART}")

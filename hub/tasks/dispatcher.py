@@ -34,7 +34,8 @@ from storage.scope import Scope
 
 from . import handing, holding
 from .bots import DEADLINE_SECONDS, Bot, Bots, Held, Session
-from .handing import Handed, Source
+from .files import Pictures
+from .handing import Handed
 from .keeping import LOOK_SECONDS, Keeper, seconds_left
 from .parents import Parents
 from .talking import Talk
@@ -53,7 +54,7 @@ class Dispatcher:
 
     Args:
         instance: the data directory that this hub belongs to: its next life holds the same tasks.
-        source: where a gateway finds a picture.
+        pictures: where a gateway finds those of messages.
         spawn: has what is under way done.
 
     Attributes:
@@ -61,13 +62,15 @@ class Dispatcher:
         draining: says whether nothing is handed over any more.
     """
 
-    def __init__(self, event_log: EventLog, instance: str, source: Source, spawn: Spawn) -> None:
+    def __init__(
+        self, event_log: EventLog, instance: str, pictures: Pictures, spawn: Spawn
+    ) -> None:
         self.worker = f"bots-{instance}"[:64]
         self.draining: Callable[[], bool] = lambda: False
         self._parents = Parents(event_log)
         self._keeper = Keeper(self, event_log, instance)
         self._log = event_log
-        self._source = source
+        self._pictures = pictures
         self._spawn = spawn
         self._merchants: dict[str, Bots] = {}
         self._talks: dict[str, Talk] = {}
@@ -233,7 +236,8 @@ class Dispatcher:
         formats = [bot.format for bot in places]
 
         async def hand(scope: WriteScope) -> handing.Batch:
-            return await handing.hand_over(scope, formats, self.worker, _now(), self._source)
+            source = self._pictures.source
+            return await handing.hand_over(scope, formats, self.worker, _now(), source)
 
         try:
             batch = (await self._log.commit(hand, Scope(bots.merchant_id))).result
@@ -252,8 +256,12 @@ class Dispatcher:
         now = asyncio.get_running_loop().time()
         frames: dict[Bot, list[ServerControl]] = {}
         back: list[Job] = []
+        unreadable = await self._put_pictures(handed)
+        failed = {job.id for job, _ in unreadable}
         for each in handed:
             bot, job = places[each.place], each.job
+            if job.id in failed:
+                continue
             if bot.session.reader.closed:
                 back.append(job)
                 continue
@@ -264,16 +272,35 @@ class Dispatcher:
             frames.setdefault(bot, []).append(task)
         for bot, tasks in frames.items():
             bot.session.send(*tasks)
-        if back:
+        if back or unreadable:
 
-            async def hand_back(scope: WriteScope) -> None:
+            async def take_back(scope: WriteScope) -> None:
                 await holding.hand_back(scope, back, _now())
+                await holding.fail(scope, unreadable, _now())
 
             try:
-                await self._log.commit(hand_back, Scope(bots.merchant_id))
+                await self._log.commit(take_back, Scope(bots.merchant_id))
             except (HubError, StorageError):
-                for job in back:  # they are given up when their time is over
+                for job in (*back, *(job for job, _ in unreadable)):
+                    # They are given up when their time is over.
                     bots.hold(job, None, now + DEADLINE_SECONDS).orphaned(now)
+
+    async def _put_pictures(self, handed: list[Handed]) -> list[tuple[Job, str]]:
+        """Put the contents of pictures into the messages that need them.
+
+        Returns:
+            The jobs of those that cannot be read, and why.
+        """
+        unreadable: list[tuple[Job, str]] = []
+        for each in handed:
+            if each.picture is not None:
+                try:
+                    content = await self._pictures.base64_of(each.picture)
+                except (HubError, OSError) as error:
+                    unreadable.append((each.job, f"the picture cannot be read: {error}"))
+                else:
+                    each.data["message"]["data"] = content
+        return unreadable
 
     def _later(self, merchant_id: str, seconds: float) -> None:
         """Look again for a merchant's tasks in a while, if that is sooner than the next look."""

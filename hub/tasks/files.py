@@ -1,9 +1,11 @@
-"""Where a gateway finds the picture of a message."""
+"""Where a gateway finds the picture of a message; for one that needs the file itself, the file."""
 
+import base64
 import time
 
 from hub.media.folder import MediaFolder
 from hub.whatsapp.messages import MediaSource
+from jobs.pictures.variants import Variant, served, variants_of
 from storage.merchant_records import MediaFile
 
 
@@ -19,10 +21,27 @@ class Pictures:
         self._folder = folder
         self._base = (public_url or local_url).rstrip("/")
 
-    def __call__(self, file: MediaFile) -> MediaSource:
-        url = file.url
+    def source(self, file: MediaFile) -> MediaSource:
+        """What a gateway is told of a picture; its content is put in by `base64_of`."""
+        url, jpeg_url = file.url, None
         if url is not None and url.startswith("/"):
-            url = self._base + self._folder.signer.signed(url, "content", time.time())
+            jpeg_url = self._signed(url, "jpeg") if "jpeg" in variants_of(file) else None
+            url = self._signed(url, "original")
         return MediaSource(
-            url=url, mime_type=file.mime_type, file_name=file.original_name, size=file.size
-        )
+            url=url, jpeg_url=jpeg_url, data_base64="", mime_type=file.mime_type,
+            file_name=file.original_name, size=file.size,
+        )  # fmt: skip
+
+    async def base64_of(self, file: MediaFile) -> str:
+        """The content of a picture.
+
+        Raises:
+            Unavailable: the disk fails.
+            FileNotFoundError: the file is gone.
+        """
+        path = self._folder.file(served(file))
+        return base64.b64encode(await self._folder.run(path.read_bytes)).decode()
+
+    def _signed(self, path: str, variant: Variant) -> str:
+        url = self._base + self._folder.signer.signed(path, variant, time.time())
+        return url if variant == "original" else f"{url}&variant={variant}"

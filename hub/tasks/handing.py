@@ -47,12 +47,14 @@ class Handed(NamedTuple):
         place: which of the places that were free takes it.
         data: of its frame.
         deadline: until when an answer counts, RFC 3339.
+        picture: whose content is still to be put into the message, for a gateway that needs it.
     """
 
     place: int
     job: Job
     data: dict[str, Any]
     deadline: str
+    picture: MediaFile | None
 
 
 class Batch(NamedTuple):
@@ -107,12 +109,16 @@ async def hand_over(
             result = {"messageId": message.provider_id}
             ended_.append(await settle(scope, job, Done(result), now))
             continue
+        format_ = formats[len(handed)]
         try:
-            data = _task_data(job, message, formats[len(handed)], files, source)
+            picture = _picture(job, files)
+            file = None if picture is None else source(picture)
+            data = _task_data(job, message, format_, file)
         except InvalidParams as error:
             ended_.append(await _fail(scope, job, error.message, now))
         else:
-            handed.append(Handed(len(handed), job, data, deadline))
+            needed = picture if format_ == "whatsapp-web.js" else None
+            handed.append(Handed(len(handed), job, data, deadline, needed))
     more = len(found) == len(formats) and len(handed) < len(formats)
     next_at = None if len(handed) == len(formats) else await sending.next_waiting_at(tx)
     return Batch(handed, ended_, more, next_at)
@@ -155,20 +161,30 @@ async def _fail(scope: WriteScope, job: Job, error: str, now: str) -> Job:
 
 
 async def _files(scope: WriteScope, found: Sequence[Job]) -> dict[str, MediaFile]:
-    ids = {
-        media_id
-        for job in found
-        if (media_id := ((job.args.get("content") or {}).get("media") or {}).get("media_id"))
-    }
+    ids = {id_ for job in found if (id_ := _media_id(job)) is not None}
     return await media.by_ids(scope.tx, sorted(ids)) if ids else {}
 
 
+def _picture(job: Job, files: dict[str, MediaFile]) -> MediaFile | None:
+    """The picture of a message that the hub has itself.
+
+    Raises:
+        InvalidParams: it is gone.
+    """
+    media_id = _media_id(job)
+    if media_id is None:
+        return None
+    if media_id not in files:
+        raise InvalidParams("the picture of the template was removed")
+    return files[media_id]
+
+
+def _media_id(job: Job) -> str | None:
+    return ((job.args.get("content") or {}).get("media") or {}).get("media_id")
+
+
 def _task_data(
-    job: Job,
-    message: Sendable | None,
-    format_: Format,
-    files: dict[str, MediaFile],
-    source: Source,
+    job: Job, message: Sendable | None, format_: Format, file: MediaSource | None
 ) -> dict[str, Any]:
     """What a bot is given.
 
@@ -182,12 +198,6 @@ def _task_data(
     except msgspec.ValidationError as error:
         raise InvalidParams(f"its arguments do not fit the task: {error}") from None
     content = plain(args.text or "") if args.content is None else args.content
-    file: MediaSource | None = None
-    if content.media is not None and content.media.media_id is not None:
-        picture = files.get(content.media.media_id)
-        if picture is None:
-            raise InvalidParams("the picture of the template was removed")
-        file = source(picture)
     return {
         "messageId": message.id,
         "to": message.phone,

@@ -84,3 +84,16 @@ async def hand_back(scope: WriteScope, tasks: Sequence[Job], now: str) -> None:
         now_is = known.get(job.id)
         if now_is is not None and (now_is.state, now_is.attempt) == ("running", job.attempt):
             await settle(scope, now_is, HandedBack(), now)
+
+
+async def fail(scope: WriteScope, tasks: Sequence[tuple[Job, str]], now: str) -> None:
+    """Note that attempts of jobs of the bound merchant have failed before a bot was told of them.
+
+    Args:
+        tasks: as they were handed over, and why they failed.
+    """
+    known = await sending.jobs(scope.tx, [job.id for job, _ in tasks])
+    for job, error in tasks:
+        now_is = known.get(job.id)
+        if now_is is not None and (now_is.state, now_is.attempt) == ("running", job.attempt):
+            await ended(scope, await settle(scope, now_is, Failed(error), now))

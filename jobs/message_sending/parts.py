@@ -48,7 +48,7 @@ async def note_progress(scope: WriteScope, parent_id: str, now: str) -> Job | No
         if (changed.progress, changed.note) == (parent.progress, parent.note):
             return parent
         return await jobs.update(scope.tx, changed)
-    result = await _summary(scope, parent_id, counts)
+    result = await _summary(scope, parent, counts)
     ended = await jobs.update(
         scope.tx,
         structs.replace(
@@ -68,7 +68,7 @@ async def sum_up(scope: WriteScope, parent_id: str, now: str) -> Job | None:
     counts = await jobs.states_of_parts(scope.tx, parent_id)
     if not counts:
         return None
-    result = await _summary(scope, parent_id, counts)
+    result = await _summary(scope, parent, counts)
     changed = structs.replace(shown(parent, counts), result=result, updated_at=now)
     return await jobs.update(scope.tx, changed)
 
@@ -83,17 +83,18 @@ async def cancel_some(scope: WriteScope, parent_id: str, now: str) -> list[Job]:
     return cancelled
 
 
-async def _summary(scope: WriteScope, parent_id: str, counts: Counts) -> dict[str, Any]:
-    uncertain = await sending.uncertain_parts(scope.tx, parent_id)
-    dead = counts.get("dead", 0)
+async def _summary(scope: WriteScope, parent: Job, counts: Counts) -> dict[str, Any]:
+    sent, dead = counts.get("succeeded", 0), counts.get("dead", 0)
+    # Ended while it was prepared, it has parts that were never made.
+    total = max(sum(counts.values()), int(parent.args.get("total", 0)))
+    uncertain = await sending.uncertain_parts(scope.tx, parent.id)
     summary: dict[str, Any] = {
-        "total": sum(counts.values()), "sent": counts.get("succeeded", 0),
-        "failed": dead - uncertain, "uncertain": uncertain,
-        "cancelled": counts.get("cancelled", 0),
+        "total": total, "sent": sent, "failed": dead - uncertain, "uncertain": uncertain,
+        "cancelled": total - sent - dead,
     }  # fmt: skip
     if dead:
         summary["failures"] = [
             {"job": id_, "to": to, "error": error[:200]}
-            for id_, to, error in await sending.dead_parts(scope.tx, parent_id, NAMED)
+            for id_, to, error in await sending.dead_parts(scope.tx, parent.id, NAMED)
         ]
     return summary

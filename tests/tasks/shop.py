@@ -105,6 +105,20 @@ class Shop:
         await self.prepare(job)
         return message.id
 
+    async def parked(self, **said: Any) -> str:
+        """Queue a message that waits for a bot already; its id."""
+        message, job = await self.queue(**{"text": "hello"} | said)
+
+        async def park(write: WriteScope) -> None:
+            await write.tx.execute(
+                "UPDATE jobs SET awaits = 'bot', version = version + 1"
+                " WHERE merchant_id = ? AND id = ?",
+                (job.merchant_id, job.id),
+            )
+
+        await self.hub.services.log.commit(park, Scope(job.merchant_id))
+        return message.id
+
     async def prepare(self, job: Job) -> Job | None:
         """Do a job as a worker does."""
 

@@ -22,6 +22,7 @@ from tests.bench.scenarios import (
     slow_reader,
     templates,
     uploads,
+    webhooks,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -43,4 +44,5 @@ SCENARIOS: dict[str, Scenario] = {
     "pictures": pictures.run,
     "backup": backup.run,
     "templates": templates.run,
+    "webhooks": webhooks.run,
 }
