@@ -145,6 +145,7 @@ async def open_services(
         loop_lag = LoopLag()
         probes = Probes(settings, event_log, broker, tasks)
         metrics = Metrics(gateway, loop_lag, broker, version)
+        metrics.webhook_backlog = lambda: feeder.backlog
         event_log.measured = metrics.commit
         writing = tasks.create_task(event_log.run())
         telling = tasks.create_task(presence.run())
@@ -159,7 +160,14 @@ async def open_services(
         endless.append(tasks.create_task(forget_jobs(event_log)))
         endless.append(tasks.create_task(forget_attempts(event_log)))
         queues, working = start_queues(
-            settings, event_log, broker, instance, settings.workers, tasks, has_readers=True
+            settings,
+            event_log,
+            broker,
+            instance,
+            settings.workers,
+            tasks,
+            has_readers=True,
+            attempted=metrics.webhook_attempt,
         )
         endless += working
         pictures = Pictures(media, settings.public_url, origins.local_url)
