@@ -7,6 +7,7 @@ for later comes by `schedule`. Every process does all of it; the database says w
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 
@@ -84,6 +85,11 @@ class Queues:
         """Compare what waits: a queue goes on, or the broker is back and may have lost it."""
         if self._reconciler is not None:
             self._reconciler.wake()
+
+    @property
+    def outcomes(self) -> Counter[tuple[str, str]]:
+        """Attempts that have ended here, by queue and what came of them."""
+        return Counter() if self._execution is None else self._execution.outcomes
 
     @property
     def reachable(self) -> bool:
