@@ -126,6 +126,7 @@ class Queues:
             self._execution.hand_back()
             await asyncio.gather(*(worker.drained(_HAND_BACK_SECONDS) for worker in workers))
             await asyncio.gather(*(worker.cut() for worker in workers))
+            await self._execution.drained()
             await self._gathered.drained()
             try:
                 await self._holder.leave()
@@ -135,8 +136,9 @@ class Queues:
     def _worker(self, queue: Queue, broker: ArqQueues, execution: Execution) -> QueueWorker:
         slots = execution.slots[queue]
         worker = QueueWorker(
-            redis_key(queue), broker, execution.take_on, lambda: slots.room(worker.job_counter)
-        )
+            redis_key(queue), broker, execution.take_on,
+            lambda: slots.room(worker.job_counter), execution.expect, execution.drop,
+        )  # fmt: skip
         slots.roomy = worker.roomy
         return worker
 
