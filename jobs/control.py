@@ -7,6 +7,7 @@ for later comes by `schedule`. Every process does all of it; the database says w
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 
@@ -86,6 +87,11 @@ class Queues:
             self._reconciler.wake()
 
     @property
+    def outcomes(self) -> Counter[tuple[str, str]]:
+        """Attempts that have ended here, by queue and what came of them."""
+        return Counter() if self._execution is None else self._execution.outcomes
+
+    @property
     def reachable(self) -> bool:
         """Whether the broker answered when it was last asked."""
         return self._broker is not None and self._broker.reachable
@@ -126,6 +132,7 @@ class Queues:
             self._execution.hand_back()
             await asyncio.gather(*(worker.drained(_HAND_BACK_SECONDS) for worker in workers))
             await asyncio.gather(*(worker.cut() for worker in workers))
+            await self._execution.drained()
             await self._gathered.drained()
             try:
                 await self._holder.leave()
@@ -135,8 +142,9 @@ class Queues:
     def _worker(self, queue: Queue, broker: ArqQueues, execution: Execution) -> QueueWorker:
         slots = execution.slots[queue]
         worker = QueueWorker(
-            redis_key(queue), broker, execution.take_on, lambda: slots.room(worker.job_counter)
-        )
+            redis_key(queue), broker, execution.take_on,
+            lambda: slots.room(worker.job_counter), execution.expect, execution.drop,
+        )  # fmt: skip
         slots.roomy = worker.roomy
         return worker
 
