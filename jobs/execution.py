@@ -63,6 +63,36 @@ class Execution:
         self._claims = Claims(context)
         self._performing: dict[JobKey, asyncio.Task[Outcome]] = {}
         self._cancelled: set[JobKey] = set()
+        self._giving_back: set[asyncio.Task[None]] = set()
+
+    def expect(self, arq_id: str) -> None:
+        """Begin to claim a job that was taken from the broker: its definition is still read."""
+        self.held.add(job_key(arq_id))
+        self._claims.expect(arq_id)
+
+    def drop(self, arq_id: str) -> None:
+        """A job that was expected is done with. One that was not performed, since its definition
+        was gone with the broker, is handed back."""
+        expected = self._claims.drop(arq_id)
+        if expected is not None:
+            giving_back = asyncio.create_task(self._give_back(job_key(arq_id), expected))
+            self._giving_back.add(giving_back)
+            giving_back.add_done_callback(self._giving_back.discard)
+
+    async def _give_back(self, key: JobKey, expected: "asyncio.Future[Job | None]") -> None:
+        try:
+            job = await expected
+            if job is not None:
+                await self._settle(job, HandedBack())
+        except Unclaimed as error:
+            log.warning("a job was not begun", job=key[1], error=str(error))
+        finally:
+            self.held.discard(key)
+
+    async def drained(self) -> None:
+        """Return when what is handed back is written."""
+        if self._giving_back:
+            await asyncio.wait(list(self._giving_back))
 
     async def take_on(self, arq_id: str) -> None:
         """Perform the job that arq means, if it is to be begun and nobody else has begun it."""
