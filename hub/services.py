@@ -34,6 +34,7 @@ from hub.stream.retention import keep_retention
 from hub.tasks.dispatcher import Dispatcher
 from hub.tasks.files import Pictures
 from hub.work import start_queues
+from hub.work_metrics import WorkMetrics
 from hub.workload import Workload
 from jobs.broker import Broker
 from jobs.control import Queues
@@ -145,6 +146,7 @@ async def open_services(
         loop_lag = LoopLag()
         probes = Probes(settings, event_log, broker, tasks)
         metrics = Metrics(gateway, loop_lag, broker, version)
+        metrics.webhook_backlog = lambda: feeder.backlog
         event_log.measured = metrics.commit
         writing = tasks.create_task(event_log.run())
         telling = tasks.create_task(presence.run())
@@ -159,7 +161,14 @@ async def open_services(
         endless.append(tasks.create_task(forget_jobs(event_log)))
         endless.append(tasks.create_task(forget_attempts(event_log)))
         queues, working = start_queues(
-            settings, event_log, broker, instance, settings.workers, tasks, has_readers=True
+            settings,
+            event_log,
+            broker,
+            instance,
+            settings.workers,
+            tasks,
+            has_readers=True,
+            attempted=metrics.webhook_attempt,
         )
         endless += working
         pictures = Pictures(media, settings.public_url, origins.local_url)
@@ -167,6 +176,9 @@ async def open_services(
         dispatcher.draining = lambda: gateway.draining
         gateway.tasks = dispatcher
         endless.append(tasks.create_task(dispatcher.run()))
+
+        workload = Workload(database)
+        metrics.add(WorkMetrics(workload, queues, dispatcher))
 
         def told(jobs: list[Job]) -> None:
             queues.told(jobs)
@@ -184,7 +196,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, feeder, dispatcher, broker, Workload(database),
+                queues, feeder, dispatcher, broker, workload,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

@@ -5,7 +5,7 @@ a hub without doors, which writes by the same commit.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from hub.protocol.ids import uuid7
@@ -28,6 +28,7 @@ def start_queues(
     tasks: asyncio.TaskGroup,
     *,
     has_readers: bool,
+    attempted: Callable[[str], None] = lambda outcome: None,
 ) -> tuple[Queues, list[asyncio.Task[None]]]:
     """The queues of this process; see `Queues.told`.
 
@@ -36,6 +37,7 @@ def start_queues(
         names: the queues whose jobs are done here.
         tasks: owns what works.
         has_readers: whether somebody may be connected to this process.
+        attempted: called with what came of each attempt to call a webhook.
 
     Returns:
         The queues, and what is to be cancelled after `Queues.stop`.
@@ -47,7 +49,7 @@ def start_queues(
     context = Context(
         log=telling or event_log, worker=worker, media_root=settings.media_folder,
         hub_id=instance, public_url=settings.public_url, webhook_allow=settings.webhook_allow,
-        webhook_schedule=settings.webhook_schedule,
+        webhook_schedule=settings.webhook_schedule, attempted=attempted,
     )  # fmt: skip
     queues = Queues(context, instance, names)
     broker.came_up = queues.look_again

@@ -89,6 +89,7 @@ class Deliverer:
         except ValueError as error:
             return self._failed(job, args, Answer(error=str(error), duration_ms=0))
         answer = await self._caller.post(target.url, signed, body)
+        self._context.attempted("success" if answer.error is None else "failed")
         if answer.error is None:
             return self._succeeded(job, args, answer, healthy=target.failing_since is None)
         return self._failed(job, args, answer)

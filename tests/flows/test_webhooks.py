@@ -115,6 +115,9 @@ async def test_from_a_change_to_a_receiver(tmp_path: Path) -> None:
         await receiver.wait_for(4)
         for good in (secret, renewed):
             Verifier(good).verify(receiver.received[3].body, receiver.received[3].headers)
+        counted = (await call(hub, "GET", "/metrics")).body.decode()
+        assert 'hub_webhook_attempts_total{outcome="success"} 4.0' in counted
+        assert "hub_webhook_backlog_events 0.0" in counted
         shown = (await merchant.ask("GET", f"/webhooks/{hook}"))["webhook"]
         assert (shown["failing_since"], shown["last_success_at"] is None) == (None, False)
 

@@ -45,6 +45,7 @@ RULES: dict[str, dict[str, str]] = {
         "(/file_data|/file)?": "base64 of a picture, or a picture",
         "/file_name|/mime_type": "a name and a type that a file may have",
         "/id": "a UUID; a form says no patterns",
+        "/expires_at": "a time to come",
     },
     "messages.bulk": _SENT,
     "messages.send": _SENT,

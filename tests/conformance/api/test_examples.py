@@ -8,6 +8,7 @@ OTHERWISE = {
     "sessions.disconnect": 404,
     "conversations.get": 404,  # messages come as events
     "jobs.discard": 409,  # the job of the examples is cancelled, and tried again
+    "webhooks.replay": 404,  # nothing was delivered yet
     "orders.delete": 409,  # the order of the examples is confirmed
 }
 """What another status shows than success."""
