@@ -77,6 +77,10 @@ class Metrics:
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
 
+    def add(self, collector: Collector) -> None:
+        """Show what another part counts, too."""
+        self._registry.register(collector)
+
     def commit(self, events: int, seconds: float) -> None:
         """A transaction of the log has become durable; without events it was rows alone."""
         self._commit_seconds.observe(seconds)

@@ -34,6 +34,7 @@ from hub.stream.retention import keep_retention
 from hub.tasks.dispatcher import Dispatcher
 from hub.tasks.files import Pictures
 from hub.work import start_queues
+from hub.work_metrics import WorkMetrics
 from hub.workload import Workload
 from jobs.broker import Broker
 from jobs.control import Queues
@@ -176,6 +177,9 @@ async def open_services(
         gateway.tasks = dispatcher
         endless.append(tasks.create_task(dispatcher.run()))
 
+        workload = Workload(database)
+        metrics.add(WorkMetrics(workload, queues, dispatcher))
+
         def told(jobs: list[Job]) -> None:
             queues.told(jobs)
             dispatcher.told(jobs)
@@ -192,7 +196,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, feeder, dispatcher, broker, Workload(database),
+                queues, feeder, dispatcher, broker, workload,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

@@ -8,6 +8,7 @@ or end the worker.
 
 import asyncio
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -49,12 +50,14 @@ class Execution:
         slots: by queue.
         stopping: whether what is cut off now is handed back to another worker.
         held: the jobs that were claimed here, until what came of them is written.
+        outcomes: attempts that have ended here, by queue and what came of them.
     """
 
     def __init__(self, context: Context, tasks: Mapping[tuple[Queue, str], Task]) -> None:
         self.stopping = False
         self.slots = {queue: Slots(rules.concurrency) for queue, rules in RULES.items()}
         self.held: set[JobKey] = set()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
         self._context = context
         self._tasks = tasks
         self._claims = Claims(context)
@@ -129,6 +132,7 @@ class Execution:
         try:
             outcome = self._outcome(key, performing)
             settled = await self._settle(job, outcome)
+            self.outcomes[job.queue, _came_of(settled)] += 1
             if isinstance(outcome, Done) and outcome.afterwards is not None:
                 await outcome.afterwards()
             return settled
@@ -216,6 +220,15 @@ class Execution:
                 outcome = failure(error)
             else:
                 return committed.result
+
+
+def _came_of(job: Job | None) -> str:
+    """What came of an attempt, by the job as it is afterwards."""
+    if job is None:
+        return "lost"
+    if job.state == "queued":
+        return "parked" if job.awaits is not None else "handed_back"
+    return "failed" if job.state == "retrying" else job.state
 
 
 def failure(error: Exception) -> Failed:

@@ -211,15 +211,11 @@ async def _store(call: Invocation, params: ReceivedMedia) -> Result:
             if _goes_before(known, expires_at):
                 later = structs.replace(known, expires_at=expires_at, updated_at=call.now)
                 known = await media.update(scope.tx, later)
+            if known.status == "failed":
+                known = await _anew(call, scope, known)
             return {"media": (await _views(scope.tx, [known]))[0], "duplicate": True}
         stored = await media.insert(scope.tx, row)
-        data = {
-            "mediaId": stored.id, "name": stored.original_name, "mimeType": stored.mime_type,
-            "size": stored.size, "width": stored.width, "height": stored.height,
-            "hash": stored.hash, "status": stored.status, "version": stored.version,
-        }  # fmt: skip
-        call.record(scope, "media_uploaded", data, f"media/{stored.id}")
-        await queue_sizes(scope, stored, call.now, call.actor.source)
+        await _begin(call, scope, stored)
         return {"media": _view(stored, 0), "duplicate": False}
 
     try:
@@ -232,6 +228,26 @@ async def _store(call: Invocation, params: ReceivedMedia) -> Result:
     finally:
         await folder.tidy([mark])
     return {**result, "media": _signed(call, result["media"])}
+
+
+async def _begin(call: Invocation, scope: WriteScope, file: MediaFile) -> None:
+    """Say that a picture was uploaded, and have its sizes made."""
+    data = {
+        "mediaId": file.id, "name": file.original_name, "mimeType": file.mime_type,
+        "size": file.size, "width": file.width, "height": file.height,
+        "hash": file.hash, "status": file.status, "version": file.version,
+    }  # fmt: skip
+    call.record(scope, "media_uploaded", data, f"media/{file.id}")
+    await queue_sizes(scope, file, call.now, call.actor.source)
+
+
+async def _anew(call: Invocation, scope: WriteScope, failed: MediaFile) -> MediaFile:
+    """Try the sizes of a picture again that had failed: what hindered them may be over."""
+    metadata = {name: value for name, value in failed.metadata.items() if name != "error"}
+    after = structs.replace(failed, status="processing", metadata=metadata, updated_at=call.now)
+    file = await media.update(scope.tx, after)
+    await _begin(call, scope, file)
+    return file
 
 
 def _future(call: Invocation, time: str | None) -> str | None:
