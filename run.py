@@ -7,11 +7,11 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from hub.operate import admin, backup, doctor, logs, serve
+from hub.operate import admin, backup, doctor, logs, serve, worker
 from hub.operate.database import open_database
 from hub.operate.first_start import prepare_data_dir
 from hub.operate.lock import AlreadyRunning, hold
-from hub.settings import Settings, SettingsError, load
+from hub.settings import QUEUES, Settings, SettingsError, load
 from hub.tokens import ROLES
 from jobs.broker_program import NoServer
 from storage.connect import sqlite_path
@@ -19,6 +19,8 @@ from storage.errors import StorageError
 from storage.migrate import migrate
 
 _FALLBACK_VERSION = "0.1.0"
+_SAID = (AlreadyRunning, StorageError, NoServer, admin.CommandError, worker.CannotWork)
+"""What ends a command with a sentence."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(options, settings, unknown)
     except SettingsError as error:
         print(f"settings:\n{error}", file=sys.stderr)
-    except (AlreadyRunning, StorageError, NoServer, admin.CommandError, ValueError) as error:
+    except (*_SAID, ValueError) as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -44,6 +46,8 @@ def _run(options: argparse.Namespace, settings: Settings, unknown: list[str]) ->
     match options.command, getattr(options, "action", None):
         case "migrate", _:
             print(_migrate(settings))
+        case "worker", _:
+            worker.worker(settings, options.queue, _version(), unknown)
         case "doctor", _:
             report, healthy = doctor.doctor(settings, unknown)
             print(report)
@@ -90,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"Smart Bot Hub {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="run the hub (the default)")
+    work = commands.add_parser(
+        "worker", help="do the jobs of queues beside hubs on the same Postgres and Redis"
+    )
+    work.add_argument(
+        "queue", nargs="*", type=_queue,
+        help=f"which of {', '.join(QUEUES)}; without any those of HUB_WORKERS, or all",
+    )  # fmt: skip
     commands.add_parser("migrate", help="bring the database's schema up to date")
     commands.add_parser("doctor", help="check the configuration and say what to do")
     backup_ = commands.add_parser("backup", help="write all data into one file; the hub may run")
@@ -109,6 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     revoke = actions.add_parser("revoke", help="end a key and its connections")
     revoke.add_argument("id")
     return parser
+
+
+def _queue(name: str) -> str:
+    # `choices` would refuse none at all.
+    if name not in QUEUES:
+        raise argparse.ArgumentTypeError(f"{name!r} is no queue; there are {', '.join(QUEUES)}")
+    return name
 
 
 def _version() -> str:

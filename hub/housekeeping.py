@@ -1,5 +1,5 @@
 """Removes what the hub keeps for a time: first answers to calls that may come again, jobs that have
-ended, pictures that have expired, and files that nobody looks for."""
+ended, attempts to call webhooks, pictures that have expired, and files that nobody looks for."""
 
 import asyncio
 import time
@@ -9,13 +9,14 @@ import structlog
 from hub.media.folder import MediaFolder
 from hub.protocol.drafts import Origin
 from hub.protocol.errors import Unavailable
+from hub.protocol.ids import least_uuid7
 from hub.protocol.times import format_ms
 from hub.stream.log import EventLog
 from hub.stream.retention import keep_removing
 from hub.stream.waiting import WriteScope
 from jobs.pictures.variants import blobs_of
 from jobs.queues import KEPT_DAYS, NAMES
-from storage import idempotency, jobs, media
+from storage import idempotency, jobs, media, webhook_logs
 from storage.errors import NotFound, Stale, StorageError
 from storage.merchant_records import MediaFile
 from storage.scope import HUB, Scope
@@ -23,6 +24,8 @@ from storage.scope import HUB, Scope
 log = structlog.get_logger("hub.housekeeping")
 
 SWEEP_SECONDS = 3600.0
+ATTEMPTS_DAYS = 30
+"""How long attempts to call webhooks are kept: as long as a dead delivery."""
 _PICTURES = 100
 _DAY_MS = 86_400_000
 
@@ -60,6 +63,20 @@ async def forget_jobs(event_log: EventLog) -> None:
         return (await event_log.commit(work, HUB)).result
 
     await keep_removing(remove, "old jobs wait to be removed")
+
+
+async def forget_attempts(event_log: EventLog) -> None:
+    """Remove old attempts to call webhooks, now and every minute, until cancelled."""
+
+    async def remove(limit: int) -> int:
+        before = least_uuid7(_now_ms() - ATTEMPTS_DAYS * _DAY_MS)
+
+        async def work(scope: WriteScope) -> int:
+            return await webhook_logs.expire(scope.tx, before, limit)
+
+        return (await event_log.commit(work, HUB)).result
+
+    await keep_removing(remove, "old attempts of webhooks wait to be removed")
 
 
 async def sweep_pictures(event_log: EventLog, folder: MediaFolder) -> None:

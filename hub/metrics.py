@@ -6,7 +6,7 @@ children are kept. No label carries a merchant, a key, a name or an address.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import get_args
 
 import prometheus_client
@@ -41,9 +41,13 @@ class Metrics:
     Attributes:
         commits: transactions that stored events.
         commit_seconds_last, group_events_last: of the last of them, 0 before the first.
+        webhook_attempts: attempts to call webhooks, by what came of them.
+        webhook_backlog: tells how many events wait until their deliveries are written.
     """
 
     def __init__(self, gateway: Gateway, loop_lag: LoopLag, broker: Broker, version: str) -> None:
+        self.webhook_attempts: Counter[str] = Counter()
+        self.webhook_backlog: Callable[[], int] = lambda: 0
         self.commits = 0
         self.commit_seconds_last = 0.0
         self.group_events_last = 0
@@ -69,8 +73,13 @@ class Metrics:
         )
         self._requests: dict[tuple[str, str, int], Histogram] = {}
         registry.register(_Parts(gateway, loop_lag, broker, version))
+        registry.register(_Webhooks(self))
         ProcessCollector(registry=registry)
         GCCollector(registry=registry)
+
+    def add(self, collector: Collector) -> None:
+        """Show what another part counts, too."""
+        self._registry.register(collector)
 
     def commit(self, events: int, seconds: float) -> None:
         """A transaction of the log has become durable; without events it was rows alone."""
@@ -80,6 +89,10 @@ class Metrics:
             self.commit_seconds_last = seconds
             self.group_events_last = events
             self._commit_events.observe(events)
+
+    def webhook_attempt(self, outcome: str) -> None:
+        """A webhook was called by this process: `success` or `failed`."""
+        self.webhook_attempts[outcome] += 1
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request has been answered.
@@ -195,6 +208,26 @@ class _Parts(Collector):
         yield _gauge("hub_backlog_events", "Committed events that wait to be sent.", fanout.backlog)
         yield _gauge("hub_log_offset", "The log's last offset.", log.end)
         yield _gauge("hub_log_oldest_offset", "The first offset still stored.", log.oldest)
+
+
+class _Webhooks(Collector):
+    """What becomes of webhooks in this process."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterator[Metric]:
+        attempts = CounterMetricFamily(
+            "hub_webhook_attempts", "Attempts to call webhooks by this process.", labels=["outcome"]
+        )
+        for outcome in ("success", "failed"):
+            attempts.add_metric([outcome], self._metrics.webhook_attempts[outcome])
+        yield attempts
+        yield _gauge(
+            "hub_webhook_backlog_events",
+            "Committed events that were not looked at, or whose deliveries are not written.",
+            self._metrics.webhook_backlog(),
+        )
 
 
 def _gauge(name: str, help_: str, value: float) -> Metric:

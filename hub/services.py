@@ -16,7 +16,7 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
-from hub.housekeeping import forget_answers, forget_jobs, sweep_pictures
+from hub.housekeeping import forget_answers, forget_attempts, forget_jobs, sweep_pictures
 from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
@@ -33,9 +33,10 @@ from hub.stream.replay import Replay
 from hub.stream.retention import keep_retention
 from hub.tasks.dispatcher import Dispatcher
 from hub.tasks.files import Pictures
+from hub.work import start_queues
+from hub.work_metrics import WorkMetrics
 from hub.workload import Workload
 from jobs.broker import Broker
-from jobs.context import Context
 from jobs.control import Queues
 from jobs.webhook_delivery.feeder import Feeder
 from storage.database import Database
@@ -145,6 +146,7 @@ async def open_services(
         loop_lag = LoopLag()
         probes = Probes(settings, event_log, broker, tasks)
         metrics = Metrics(gateway, loop_lag, broker, version)
+        metrics.webhook_backlog = lambda: feeder.backlog
         event_log.measured = metrics.commit
         writing = tasks.create_task(event_log.run())
         telling = tasks.create_task(presence.run())
@@ -157,19 +159,26 @@ async def open_services(
         endless.append(tasks.create_task(forget_answers(event_log)))
         endless.append(tasks.create_task(sweep_pictures(event_log, media)))
         endless.append(tasks.create_task(forget_jobs(event_log)))
-        queues = Queues(
-            Context(
-                log=event_log, worker=uuid7(), media_root=settings.media_folder, hub_id=instance,
-                public_url=settings.public_url, webhook_allow=settings.webhook_allow,
-                webhook_schedule=settings.webhook_schedule,
-            ),
-            instance, settings.workers,
-        )  # fmt: skip
+        endless.append(tasks.create_task(forget_attempts(event_log)))
+        queues, working = start_queues(
+            settings,
+            event_log,
+            broker,
+            instance,
+            settings.workers,
+            tasks,
+            has_readers=True,
+            attempted=metrics.webhook_attempt,
+        )
+        endless += working
         pictures = Pictures(media, settings.public_url, origins.local_url)
         dispatcher = Dispatcher(event_log, instance, pictures, gateway.spawn)
         dispatcher.draining = lambda: gateway.draining
         gateway.tasks = dispatcher
         endless.append(tasks.create_task(dispatcher.run()))
+
+        workload = Workload(database)
+        metrics.add(WorkMetrics(workload, queues, dispatcher))
 
         def told(jobs: list[Job]) -> None:
             queues.told(jobs)
@@ -178,9 +187,6 @@ async def open_services(
         event_log.queued = told
         await feeder.begin()
         endless.append(tasks.create_task(feeder.run()))
-        broker.came_up = queues.look_again
-        if broker.url is not None:
-            endless.append(tasks.create_task(queues.run(broker.url)))
         event_log.torn = gateway.cut_all
         if database.shared:
             endless.append(tasks.create_task(event_log.keep_up()))
@@ -190,7 +196,7 @@ async def open_services(
             yield Services(
                 settings, database, event_log, fanout, replay, authenticator, origins, gateway,
                 limits, proxies, merchant_ids, metrics, probes, loop_lag, started, media,
-                queues, feeder, dispatcher, broker, Workload(database),
+                queues, feeder, dispatcher, broker, workload,
             )  # fmt: skip
         except Exception as error:  # goes on outside of the group, which would wrap it
             failure = error

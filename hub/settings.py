@@ -98,6 +98,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The folder of uploaded pictures, also where none was set."""
         return self.data_dir / "media" if self.media_url is None else Path(self.media_url)
 
+    @property
+    def broker_folder(self) -> Path:
+        """The folder of the embedded broker."""
+        return self.data_dir / "broker"
+
     def effective(self) -> dict[str, str]:
         """Every setting under its environment name, secrets masked, for people to read."""
         shown = {}

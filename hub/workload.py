@@ -33,7 +33,7 @@ class QueueWork(Struct, frozen=True):
         concurrency: jobs that one worker performs at the same time.
         workers: live workers that take its jobs.
         waiting: queued; those that wait for a bot or for their parts are among them.
-        awaiting_bot: wait for a bot.
+        awaiting_bot: wait for a bot, for the first attempt or for another one.
         active: running.
         at_bot: running, and a bot has them.
         delayed: scheduled for a later time, or for another attempt.
@@ -71,6 +71,10 @@ class Workload:
 
     Args:
         clock: milliseconds since 1970.
+
+    Attributes:
+        known: the work of all merchants when it was last looked at; empty where the database did
+            not answer.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class Workload:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._kept: list[QueueWork] = []
+        self.known: list[QueueWork] = []
         self._kept_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -96,9 +100,10 @@ class Workload:
         """The work of all merchants, as it was within the last second; raises as `of`."""
         async with self._reading:
             if time.monotonic() - self._kept_at >= KEPT_SECONDS:
-                self._kept = await self._read(HUB)
+                self.known = []
+                self.known = await self._read(HUB)
                 self._kept_at = time.monotonic()
-            return self._kept
+            return self.known
 
     def forget(self) -> None:
         """Read anew when somebody asks next: a queue stands still, or goes on."""

@@ -9,6 +9,7 @@ arq's own reading (`RedisSettings.from_dsn`) takes a percent-encoded password as
 host's certificate.
 """
 
+import asyncio
 import re
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -84,6 +85,20 @@ def client(settings: RedisSettings, seconds: float) -> Redis:
         ssl_keyfile=settings.ssl_keyfile,
         socket_connect_timeout=seconds, socket_timeout=seconds,
     )  # fmt: skip
+
+
+def be_cancelled() -> None:
+    """Be cancelled now, where redis-py has passed over it.
+
+    It sends each command by `asyncio.wait_for`, which before Python 3.12 returns its result instead
+    of being cancelled when both happen in the same turn of the loop.
+
+    Raises:
+        asyncio.CancelledError: the task that this is called in is to end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def socket_url(path: str) -> str:

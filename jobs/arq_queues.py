@@ -19,6 +19,7 @@ from arq.constants import job_key_prefix, retry_key_prefix
 from arq.jobs import serialize_job
 from redis.exceptions import RedisError
 
+from .address import be_cancelled
 from .queues import RUN
 
 T = TypeVar("T")
@@ -224,6 +225,7 @@ class ArqQueues:
         with self._asking():
             async with self.redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                 await pubsub.subscribe(*channels)
+                be_cancelled()
                 for channel in channels:
                     heard(channel, "")
                 while True:
@@ -244,12 +246,14 @@ class ArqQueues:
             if self.reachable:
                 self.reachable = False
                 log.debug("the broker does not answer", error=str(error))  # `Broker` says it
+            be_cancelled()
             raise BrokerGone(f"{type(error).__name__}: {error}") from error
         if not self.reachable:
             self.reachable = True
             log.debug("the broker answers again")
             for returned in self.returned:
                 returned()
+        be_cancelled()
 
 
 def score(priority: int, now_ms: int) -> int:

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from .address import client, redis_settings, socket_url
+from .address import be_cancelled, client, redis_settings, socket_url
 from .broker_program import find_program
 from .broker_server import Server, ServerFailed
 
@@ -188,6 +188,8 @@ class Broker:
                 return str(error)
             else:
                 return None
+            finally:
+                be_cancelled()
         raise AssertionError("unreachable")
 
     def _answers(self) -> None:

@@ -4,7 +4,7 @@ Each works on a few jobs in one transaction; whoever has thousands comes with on
 after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -16,12 +16,11 @@ from storage.merchant_records import Job, Queue
 from .context import WriteScope
 from .enqueue import record
 from .queues import NAMES, RULES, is_loud
-from .registry import ended
+from .registry import begun_anew, ended
 
 PART = 500
 """Most jobs of one transaction: who publishes meanwhile waits for it."""
 _NOT_SENT = "cancelled before it was sent"
-_ATTEMPTS: dict[Queue, int] = {queue: RULES[queue].max_attempts for queue in NAMES}
 
 
 class Cancelled(Struct, frozen=True):
@@ -57,17 +56,34 @@ async def cancel(scope: WriteScope, keys: Sequence[JobKey], now: str, source: st
     return Cancelled(over, asked)
 
 
-async def begin_anew(scope: WriteScope, keys: Sequence[JobKey], now: str, source: str) -> list[Job]:
+def attempts_of(webhook_waits: Sequence[float]) -> dict[Queue, int]:
+    """How many attempts a job has that begins anew, by its queue.
+
+    Args:
+        webhook_waits: between the attempts of a delivery, seconds.
+    """
+    usual = {queue: RULES[queue].max_attempts for queue in NAMES}
+    return usual | {"webhook_delivery": len(webhook_waits) + 1}
+
+
+async def begin_anew(
+    scope: WriteScope,
+    keys: Sequence[JobKey],
+    attempts: Mapping[Queue, int],
+    now: str,
+    source: str,
+) -> list[Job]:
     """Queue those of these jobs again that are dead or cancelled, with all their attempts.
 
     A job whose parts are all made waits for them. One whose unique key another open job has by now
     stays as it is.
 
     Args:
+        attempts: see `attempts_of`.
         now: RFC 3339.
         source: of the events: who does it.
     """
-    moved = await _moved(scope, keys, now)
+    moved = await _moved(scope, keys, attempts, now)
     queued = [(job.merchant_id, job.id) for job in moved]
     waiting = {job.id: job for job in await job_changes.await_parts(scope.tx, queued, now)}
     moved = [waiting.get(job.id, job) for job in moved]
@@ -75,20 +91,23 @@ async def begin_anew(scope: WriteScope, keys: Sequence[JobKey], now: str, source
     await messages.wait_again(scope.tx, sent, now)
     scope.jobs += moved
     for job in moved:
+        await begun_anew(scope, job)
         record(scope, "job_queued", job, source)
     return moved
 
 
-async def _moved(scope: WriteScope, keys: Sequence[JobKey], now: str) -> list[Job]:
+async def _moved(
+    scope: WriteScope, keys: Sequence[JobKey], attempts: Mapping[Queue, int], now: str
+) -> list[Job]:
     try:
         async with scope.tx.savepoint():
-            return await job_changes.begin_anew(scope.tx, keys, _ATTEMPTS, now)
+            return await job_changes.begin_anew(scope.tx, keys, attempts, now)
     except Conflict:
         if len(keys) == 1:
             return []
     moved: list[Job] = []
     for key in keys:
-        moved += await _moved(scope, [key], now)
+        moved += await _moved(scope, [key], attempts, now)
     return moved
 
 

@@ -27,8 +27,19 @@ class Claims:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._asked: dict[str, asyncio.Future[Job | None]] = {}
+        self._asked: list[tuple[str, asyncio.Future[Job | None]]] = []
+        self._expected: dict[str, asyncio.Future[Job | None]] = {}
         self._claiming: asyncio.Task[None] | None = None
+
+    def expect(self, arq_id: str) -> None:
+        """Begin to claim a job; `claim` or `drop` follows."""
+        if arq_id not in self._expected:
+            self._expected[arq_id] = self._ask(arq_id)
+
+    def drop(self, arq_id: str) -> "asyncio.Future[Job | None] | None":
+        """What comes of a claim that was expected and that nobody has asked for; None: there is
+        no such claim."""
+        return self._expected.pop(arq_id, None)
 
     async def claim(self, arq_id: str) -> Job | None:
         """Begin an attempt of a job.
@@ -37,34 +48,35 @@ class Claims:
             The job as it is from now on; None where it is not to be begun, or was elsewhere.
 
         Raises:
-            HubError, StorageError: it is not known whether it was begun. If it was, `rescue` finds
+            HubError, StorageError: it is not known whether it was begun. If it was, `Holder` finds
                 that nobody performs it.
         """
-        asked = self._asked.get(arq_id)
-        if asked is None:
-            asked = self._asked[arq_id] = asyncio.get_running_loop().create_future()
-            if self._claiming is None:
-                self._claiming = asyncio.create_task(self._claim_all())
-            return await asked
-        # The id came twice: one of them is enough.
-        return None
+        asked = self.drop(arq_id)
+        return await (self._ask(arq_id) if asked is None else asked)
+
+    def _ask(self, arq_id: str) -> "asyncio.Future[Job | None]":
+        asked: asyncio.Future[Job | None] = asyncio.get_running_loop().create_future()
+        self._asked.append((arq_id, asked))
+        if self._claiming is None:
+            self._claiming = asyncio.create_task(self._claim_all())
+        return asked
 
     async def _claim_all(self) -> None:
         """Claim what is asked for; what comes meanwhile goes with the next transaction."""
         try:
             while self._asked:
-                ids = list(self._asked)[:_MOST]
-                asked = {id_: self._asked.pop(id_) for id_ in ids}
+                asked, self._asked = self._asked[:_MOST], self._asked[_MOST:]
                 try:
-                    claimed = await self._claim(ids)
+                    claimed = await self._claim([id_ for id_, _ in asked])
                 except Unclaimed as error:
-                    for future in asked.values():
+                    for _, future in asked:
                         if not future.done():
                             future.set_exception(error)
                 else:
-                    for id_, future in asked.items():
+                    for id_, future in asked:
                         if not future.done():
-                            future.set_result(claimed.get(id_))
+                            # An id that came twice is of one job, which one of them gets.
+                            future.set_result(claimed.pop(id_, None))
         finally:
             self._claiming = None
 
@@ -72,7 +84,7 @@ class Claims:
         context = self._context
 
         async def claim(scope: WriteScope) -> list[Job]:
-            keys = [job_key(id_) for id_ in ids]
+            keys = [job_key(id_) for id_ in dict.fromkeys(ids)]
             return await jobs.claim(scope.tx, keys, context.worker, context.now)
 
         claimed = (await context.log.commit(claim, HUB)).result

@@ -87,6 +87,7 @@ class Context(Struct, frozen=True, kw_only=True):
         public_url: the address under which the hub is reached from outside, if it is known.
         webhook_allow: addresses and networks that webhooks may reach although they are private.
         webhook_schedule: seconds between the attempts of a webhook's delivery.
+        attempted: called with what came of each attempt to call a webhook: `success` or `failed`.
         clock: milliseconds since 1970.
     """
 
@@ -97,6 +98,7 @@ class Context(Struct, frozen=True, kw_only=True):
     public_url: str | None = None
     webhook_allow: tuple[str, ...] = ()
     webhook_schedule: tuple[float, ...] = WEBHOOK_SCHEDULE
+    attempted: Callable[[str], None] = lambda outcome: None
     clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000
 
     @property

@@ -7,8 +7,9 @@ for later comes by `schedule`. Every process does all of it; the database says w
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 
@@ -59,6 +60,7 @@ class Queues:
         self._gathered = Gathering(self._put)
         self._clock = Clock(context)
         self._holder = Holder(context, instance, self._names, self._holds)
+        self._wake = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
 
     # ── what is told ─────────────────────────────────────────────────────────────────────────
@@ -82,8 +84,14 @@ class Queues:
 
     def look_again(self) -> None:
         """Compare what waits: a queue goes on, or the broker is back and may have lost it."""
+        self._wake.set()
         if self._reconciler is not None:
             self._reconciler.wake()
+
+    @property
+    def outcomes(self) -> Counter[tuple[str, str]]:
+        """Attempts that have ended here, by queue and what came of them."""
+        return Counter() if self._execution is None else self._execution.outcomes
 
     @property
     def reachable(self) -> bool:
@@ -126,6 +134,7 @@ class Queues:
             self._execution.hand_back()
             await asyncio.gather(*(worker.drained(_HAND_BACK_SECONDS) for worker in workers))
             await asyncio.gather(*(worker.cut() for worker in workers))
+            await self._execution.drained()
             await self._gathered.drained()
             try:
                 await self._holder.leave()
@@ -135,8 +144,9 @@ class Queues:
     def _worker(self, queue: Queue, broker: ArqQueues, execution: Execution) -> QueueWorker:
         slots = execution.slots[queue]
         worker = QueueWorker(
-            redis_key(queue), broker, execution.take_on, lambda: slots.room(worker.job_counter)
-        )
+            redis_key(queue), broker, execution.take_on,
+            lambda: slots.room(worker.job_counter), execution.expect, execution.drop,
+        )  # fmt: skip
         slots.roomy = worker.roomy
         return worker
 
@@ -187,11 +197,14 @@ class Queues:
     async def _look(self, execution: Execution) -> None:
         """See now and then what nobody may have told: the rows say it."""
         while True:
+            self._wake.clear()
             try:
                 await self._look_once(execution)
             except StorageError as error:
                 log.warning("it cannot be seen what is to end", error=str(error))
-            await asyncio.sleep(_LOOK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._wake.wait()
 
     async def _look_once(self, execution: Execution) -> None:
         database = self._context.database

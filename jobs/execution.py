@@ -8,6 +8,7 @@ or end the worker.
 
 import asyncio
 import traceback
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -49,17 +50,49 @@ class Execution:
         slots: by queue.
         stopping: whether what is cut off now is handed back to another worker.
         held: the jobs that were claimed here, until what came of them is written.
+        outcomes: attempts that have ended here, by queue and what came of them.
     """
 
     def __init__(self, context: Context, tasks: Mapping[tuple[Queue, str], Task]) -> None:
         self.stopping = False
         self.slots = {queue: Slots(rules.concurrency) for queue, rules in RULES.items()}
         self.held: set[JobKey] = set()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
         self._context = context
         self._tasks = tasks
         self._claims = Claims(context)
         self._performing: dict[JobKey, asyncio.Task[Outcome]] = {}
         self._cancelled: set[JobKey] = set()
+        self._giving_back: set[asyncio.Task[None]] = set()
+
+    def expect(self, arq_id: str) -> None:
+        """Begin to claim a job that was taken from the broker: its definition is still read."""
+        self.held.add(job_key(arq_id))
+        self._claims.expect(arq_id)
+
+    def drop(self, arq_id: str) -> None:
+        """A job that was expected is done with. One that was not performed, since its definition
+        was gone with the broker, is handed back."""
+        expected = self._claims.drop(arq_id)
+        if expected is not None:
+            giving_back = asyncio.create_task(self._give_back(job_key(arq_id), expected))
+            self._giving_back.add(giving_back)
+            giving_back.add_done_callback(self._giving_back.discard)
+
+    async def _give_back(self, key: JobKey, expected: "asyncio.Future[Job | None]") -> None:
+        try:
+            job = await expected
+            if job is not None:
+                await self._settle(job, HandedBack())
+        except Unclaimed as error:
+            log.warning("a job was not begun", job=key[1], error=str(error))
+        finally:
+            self.held.discard(key)
+
+    async def drained(self) -> None:
+        """Return when what is handed back is written."""
+        if self._giving_back:
+            await asyncio.wait(list(self._giving_back))
 
     async def take_on(self, arq_id: str) -> None:
         """Perform the job that arq means, if it is to be begun and nobody else has begun it."""
@@ -99,6 +132,7 @@ class Execution:
         try:
             outcome = self._outcome(key, performing)
             settled = await self._settle(job, outcome)
+            self.outcomes[job.queue, _came_of(settled)] += 1
             if isinstance(outcome, Done) and outcome.afterwards is not None:
                 await outcome.afterwards()
             return settled
@@ -186,6 +220,15 @@ class Execution:
                 outcome = failure(error)
             else:
                 return committed.result
+
+
+def _came_of(job: Job | None) -> str:
+    """What came of an attempt, by the job as it is afterwards."""
+    if job is None:
+        return "lost"
+    if job.state == "queued":
+        return "parked" if job.awaits is not None else "handed_back"
+    return "failed" if job.state == "retrying" else job.state
 
 
 def failure(error: Exception) -> Failed:

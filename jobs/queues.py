@@ -59,6 +59,10 @@ CANCEL_CHANNEL = "hub:cancel"
 """Where the ids of running jobs are said that are to end."""
 
 
+TELL_CHANNEL = "hub:told"
+"""Where it is said what those who watch jobs at other processes are told."""
+
+
 def arq_id(job: Job) -> str:
     """The id of a job in arq. Ids may be chosen, and are unique within one merchant."""
     return f"{job.merchant_id}:{job.id}"

@@ -18,11 +18,12 @@ from storage.scope import HUB, Scope
 
 from .context import Context, WriteScope
 from .enqueue import NewJob, add_job, record
+from .message_sending.bulk import queue_bulk
 from .message_sending.send import queue_message
 from .outcome import ERROR_CHARACTERS
 from .queues import RULES
 from .recurrence import due_runs, next_run
-from .tasks import Repeated
+from .tasks import Repeated, RepeatedBulk
 
 log = structlog.get_logger("jobs.recurring")
 
@@ -118,8 +119,18 @@ async def _send(scope: WriteScope, begun: _Begun) -> None:
     )  # fmt: skip
 
 
+async def _send_many(scope: WriteScope, begun: _Begun) -> None:
+    due = begun.recurring
+    args = msgspec.convert(due.args, RepeatedBulk)
+    await queue_bulk(
+        scope, merchant_id=due.merchant_id, template=args.template, recipients=args.recipients,
+        variables=args.variables, unique_key=begun.unique_key, now=begun.now,
+    )  # fmt: skip
+
+
 BEGINNINGS: dict[tuple[Queue, str], Callable[[WriteScope, _Begun], Awaitable[None]]] = {
     ("message_sending", "send"): _send,
+    ("message_sending", "bulk"): _send_many,
 }
 """What makes the job of a run, where it takes more than a row."""
 

@@ -13,7 +13,7 @@ from .message_sending.endings import not_sent, parts_end
 from .order_processing import tasks as order_tasks
 from .run import Task
 from .webhook_delivery import tasks as webhook_tasks
-from .webhook_delivery.deliveries import delivery_ends
+from .webhook_delivery.deliveries import delivery_begins, delivery_ends
 
 Opening = Callable[[Context], AbstractAsyncContextManager[Iterable[Task]]]
 """Opens what the tasks of a queue need while their worker lives, such as processes or a session of
@@ -60,3 +60,13 @@ async def ended(scope: WriteScope, job: Job) -> None:
     ending = _ENDINGS.get((job.queue, job.name))
     if ending is not None and job.state in ("dead", "cancelled"):
         await ending(scope, job)
+
+
+async def begun_anew(scope: WriteScope, job: Job) -> None:
+    """Change what a job is about that had ended and is queued again: in the same transaction.
+
+    Args:
+        job: as it is afterwards, `queued`.
+    """
+    if (job.queue, job.name) == ("webhook_delivery", "deliver"):
+        await delivery_begins(scope, job)

@@ -39,6 +39,13 @@ class Send(Struct, frozen=True, omit_defaults=True):
     content: Content | None = None
 
 
+class To(Struct, frozen=True, omit_defaults=True):
+    """One recipient of many, as the caller writes it, and the values for it alone."""
+
+    to: str
+    variables: dict[str, Any] = {}
+
+
 class Repeated(Struct, frozen=True, omit_defaults=True):
     """What a recurring job of `message_sending` sends each time; see `Send`.
 
@@ -49,6 +56,19 @@ class Repeated(Struct, frozen=True, omit_defaults=True):
     to: str
     text: str | None = None
     template: str | None = None
+    variables: dict[str, Any] = {}
+
+
+class RepeatedBulk(Struct, frozen=True, omit_defaults=True):
+    """What a recurring job of `message_sending` sends to many each time; see `Bulk`.
+
+    Attributes:
+        template: the id or the name of an active template.
+        recipients: each with its `to`, and its `variables` where it has its own.
+    """
+
+    template: str
+    recipients: list[To]
     variables: dict[str, Any] = {}
 
 

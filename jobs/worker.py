@@ -23,6 +23,7 @@ from typing import Any
 
 import arq.worker
 import structlog
+from redis.exceptions import RedisError
 
 from .arq_queues import ArqQueues, BrokerGone, Gathering
 from .queues import RUN
@@ -48,6 +49,8 @@ class QueueWorker(arq.worker.Worker):
         perform: runs one job, given its id in arq, and tells the database; what it raises is
             logged, and the job stays as the database has it.
         room: how many jobs to take on just now, beside those that run already.
+        taken, dropped: called with each id that was taken, before its definition is read, and when
+            it is done with, whether it was performed or not.
 
     Attributes:
         picking: cleared when it is to stop taking jobs.
@@ -59,6 +62,8 @@ class QueueWorker(arq.worker.Worker):
         queues: ArqQueues,
         perform: Callable[[str], Awaitable[None]],
         room: Callable[[], int],
+        taken: Callable[[str], None] = lambda job_id: None,
+        dropped: Callable[[str], None] = lambda job_id: None,
     ) -> None:
         async def run(ctx: dict[str, Any], job_id: str) -> None:
             await perform(job_id)
@@ -80,6 +85,8 @@ class QueueWorker(arq.worker.Worker):
         self.job_timeout_s = None  # type: ignore[assignment]
         self._queues = queues
         self._room = room
+        self._taken = taken
+        self._dropped = dropped
         self._wake = asyncio.Event()
         self._more = False
         self._again: dict[str, int] = {}
@@ -127,6 +134,7 @@ class QueueWorker(arq.worker.Worker):
             self._again[job_id] = score
             return
         self.job_counter += 1
+        self._taken(job_id)
         task = self.loop.create_task(self.run_job(job_id, score))
         self.tasks[job_id] = task
         task.add_done_callback(partial(self._done, job_id))
@@ -134,10 +142,12 @@ class QueueWorker(arq.worker.Worker):
     def _done(self, job_id: str, task: "asyncio.Task[None]") -> None:
         self.job_counter -= 1
         del self.tasks[job_id]
+        self._dropped(job_id)
         if not task.cancelled() and (error := task.exception()) is not None:
-            # Redis was gone before the definition was read, or a fault of ours: the database
-            # still has the job as waiting or as running here, and it is put back.
-            log.warning("a job was not run", job=job_id, error=f"{type(error).__name__}: {error}")
+            # The database has the job as waiting or as held here: it is put back. That Redis is
+            # gone is said elsewhere.
+            level = logging.DEBUG if isinstance(error, RedisError | OSError) else logging.ERROR
+            log.log(level, "a job was not run", job=job_id, exc_info=error)
         score = self._again.pop(job_id, None)
         if score is not None and self.allow_pick_jobs:
             self._start(job_id, score)

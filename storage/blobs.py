@@ -167,6 +167,11 @@ class Blobs:
             other.unlink()
         return left
 
+    @property
+    def is_known(self) -> bool:
+        """Whether this hub has prepared this folder."""
+        return self._incoming.is_dir()
+
     def begin(self) -> Incoming:
         """A file to write."""
         return Incoming(self._incoming / f"{secrets.token_hex(16)}{_PART}")
@@ -175,14 +180,15 @@ class Blobs:
         return self.root / blob.merchant_id / blob.path
 
     def place(self, incoming: Incoming, blob: Blob) -> Mark:
-        """Give a finished file its name; it stays as it is where there is one.
+        """Give a finished file its name; it takes the place of one that is there, whose content is
+        the same unless the disk has forgotten it.
 
         Raises:
             OSError: the disk is full, or fails.
         """
         mark = Mark(blob, self._mark_of(blob))
         incoming.path.rename(mark.path)
-        self._link(mark)
+        self._link(mark, replacing=True)
         return mark
 
     def mark(self, blob: Blob) -> Mark:
@@ -276,13 +282,19 @@ class Blobs:
     def _mark_of(self, blob: Blob) -> Path:
         return self._incoming / f"{blob.merchant_id}~{blob.name}~{secrets.token_hex(8)}"
 
-    def _link(self, mark: Mark) -> None:
+    def _link(self, mark: Mark, *, replacing: bool = False) -> None:
         file = self.file(mark.blob)
         made = not file.parent.exists()
         file.parent.parent.mkdir(mode=0o700, exist_ok=True)
         file.parent.mkdir(mode=0o700, exist_ok=True)
-        with suppress(FileExistsError):
+        try:
             os.link(mark.path, file)
+        except FileExistsError:
+            if replacing:
+                second = self._incoming / f"{secrets.token_hex(16)}{_PART}"
+                os.link(mark.path, second)
+                second.replace(file)
+                second.unlink(missing_ok=True)  # both were one file, and still are
         sync_directory(file.parent)
         if made:
             sync_directory(file.parent.parent)

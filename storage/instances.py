@@ -54,6 +54,12 @@ async def any_other(tx: Transaction, instance: str, since: str) -> bool:
     return bool(rows)
 
 
+async def living(tx: Transaction, since: str) -> list[str]:
+    """The hubs that were seen since a moment."""
+    rows = await tx.fetch("SELECT id FROM hub_instances WHERE seen_at >= ?", (since,))
+    return [str(id_) for (id_,) in rows]
+
+
 async def connect_bot(tx: Transaction, key_id: str, instance: str) -> bool:
     """Note that a hub holds a bot; False when one held it before."""
     await tx.execute(

@@ -43,17 +43,20 @@ async def by_state(tx: Transaction) -> dict[tuple[Queue, JobState], int]:
 
 
 async def awaiting_bot(tx: Transaction, queue: Queue) -> tuple[int, int]:
-    """How many jobs of a queue wait for a bot, and how many a bot has."""
+    """How many jobs of a queue wait for a bot, also for another attempt, and how many a bot has."""
     where, bound = scoped(tx)
-    counts = []
-    for state in ("queued", "running"):
-        [(count,)] = await tx.fetch(
-            f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {where} AND queue = ?"  # noqa: S608
-            " AND awaits = 'bot' AND awaits IS NOT NULL AND state = ? LIMIT ?) AS counted",
-            (*bound, queue, state, MOST),
-        )
-        counts.append(int(count))
-    return counts[0], counts[1]
+    [(known,)] = await tx.fetch(
+        f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {where} AND queue = ?"  # noqa: S608
+        " AND awaits = 'bot' AND awaits IS NOT NULL LIMIT ?) AS counted",
+        (*bound, queue, MOST),
+    )
+    # Of those that are held there are few, and an index of their own.
+    [(held,)] = await tx.fetch(
+        f"SELECT count(*) FROM jobs WHERE {where} AND worker IS NOT NULL"  # noqa: S608
+        " AND queue = ? AND awaits = 'bot' AND state = 'running'",
+        (*bound, queue),
+    )
+    return int(known) - int(held), int(held)
 
 
 async def waiting_since(tx: Transaction, queue: Queue) -> str | None:

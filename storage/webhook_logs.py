@@ -145,3 +145,18 @@ async def settle(tx: Transaction, delivery_id: str, attempt: int, made: Made, no
              made.duration_ms, made.error_message, now, *params, delivery_id, *params, delivery_id),
         )
     )  # fmt: skip
+
+
+async def expire(tx: Transaction, before: str, limit: int) -> int:
+    """Remove up to `limit` attempts that were noted before a moment and are not pending; how many
+    they were.
+
+    Args:
+        before: the least id of that moment.
+    """
+    where, bound = scoped(tx)
+    return await tx.execute(
+        f"DELETE FROM webhook_logs WHERE {where} AND (merchant_id, id) IN (SELECT merchant_id, id"  # noqa: S608
+        " FROM webhook_logs AS old WHERE id < ? AND status <> 'pending' ORDER BY id LIMIT ?)",
+        (*bound, before, limit),
+    )

@@ -11,7 +11,7 @@ from .database import Transaction
 from .errors import NotFound
 from .merchant_records import Webhook
 from .scope import HUB, scoped
-from .table import Table
+from .table import Table, of_one
 
 _NOTES = (
     "retry_count", "last_triggered_at", "failing_since", "last_success_at", "last_failure_at",
@@ -28,6 +28,19 @@ class Called(Struct, frozen=True):
     id: str
     event_types: list[str]
     heard_from: int
+
+
+class Target(Struct, frozen=True):
+    """What an attempt needs of a webhook, and what it posts; None where that is not kept."""
+
+    url: str
+    secret: str
+    previous_secret: str | None
+    previous_until: str | None
+    is_active: bool
+    disabled_reason: str | None
+    failing_since: str | None
+    payload: str | None
 
 
 async def get(tx: Transaction, id_: str) -> Webhook:
@@ -80,6 +93,25 @@ async def active(tx: Transaction) -> list[Called]:
         params,
     )
     return [Called(merchant, id_, _patterns.decode(types), at) for merchant, id_, types, at in rows]
+
+
+async def target(tx: Transaction, id_: str, delivery_id: str) -> Target:
+    """What an attempt of a delivery to a webhook of the bound merchant needs.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    where, params = of_one(tx)
+    rows = await tx.fetch(
+        "SELECT url, secret, previous_secret, previous_until, is_active, disabled_reason,"  # noqa: S608
+        f" failing_since, (SELECT payload FROM webhook_logs WHERE {where} AND delivery_id = ?"
+        f" ORDER BY attempt DESC LIMIT 1) FROM webhooks WHERE {where} AND id = ?",
+        (*params, delivery_id, *params, id_),
+    )
+    if not rows:
+        raise NotFound("no webhook has this id")
+    url, secret, previous, until, is_active, *rest = rows[0]
+    return Target(url, secret, previous, until, bool(is_active), *rest)
 
 
 async def _note_change(tx: Transaction) -> None:

@@ -1,5 +1,6 @@
 """`/metrics`, for Prometheus."""
 
+import contextlib
 import hmac
 
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.responses import Response
 from hub.addresses import is_loopback
 from hub.credentials import bearer_token
 from hub.protocol.errors import Forbidden, Unauthenticated
+from storage.errors import StorageError
 
 from .requests import services_of
 
@@ -23,7 +25,12 @@ async def show(request: Request) -> Response:
         Unauthenticated: it is set and the request does not bring it.
     """
     _check_may_read(request)
-    body, media_type = services_of(request).metrics.text(request.headers.get("accept", ""))
+    services = services_of(request)
+    # Where the database does not answer, jobs are left out: /readyz says why, and the rest is
+    # asked for just then.
+    with contextlib.suppress(StorageError):
+        await services.workload.of_all()
+    body, media_type = services.metrics.text(request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
 

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from hub.commands.invoke import admit, invoke
 from hub.commands.media import ReceivedMedia, SaidOfMedia, UploadMedia, decoded
-from hub.commands.params import Nothing, RowId, Word
+from hub.commands.params import Nothing, RowId, Time, Word
 from hub.commands.table import COMMANDS
 from hub.media.pictures import MEDIA_BYTES, too_large
 from hub.protocol.errors import BadFrame, InvalidParams, TooLarge, invalid
@@ -45,6 +45,7 @@ class RawQuery(Struct, forbid_unknown_fields=True):
 
     merchant_id: Word | None = None
     id: RowId | None = None
+    expires_at: Time | None = None
 
 
 class FormFields(Struct, forbid_unknown_fields=True):
@@ -54,6 +55,7 @@ class FormFields(Struct, forbid_unknown_fields=True):
     mime_type: str | None = None
     merchant_id: Word | None = None
     id: RowId | None = None
+    expires_at: Time | None = None
 
 
 async def receive(request: Request) -> Response:
@@ -82,7 +84,9 @@ async def receive(request: Request) -> Response:
         params = await read(request, services, incoming)
         # A body may take its time, and the key behind it be revoked meanwhile.
         await still_good(request)
-        said = SaidOfMedia(incoming.hash, params.file_name, params.mime_type, params.id)
+        said = SaidOfMedia(
+            incoming.hash, params.file_name, params.mime_type, params.id, params.expires_at
+        )
         result, offset = await invoke(
             services, principal, _COMMAND, params, idempotency_key(request), said=said
         )
@@ -133,7 +137,9 @@ async def _from_body(request: Request, services: Services, incoming: Incoming) -
         raise too_large("")
     name = file_name_of(headers.get("x-file-name"), headers.get("content-disposition"))
     await _pieces(request, services, _limited(incoming, ""), BODY_BYTES)
-    return ReceivedMedia(incoming, name, headers["content-type"], query.merchant_id, query.id, "")
+    return ReceivedMedia(
+        incoming, name, headers["content-type"], query.merchant_id, query.id, "", query.expires_at
+    )
 
 
 def _limited(incoming: Incoming, part: str) -> Callable[[bytearray], None]:
@@ -187,7 +193,7 @@ async def _from_form(request: Request, services: Services, incoming: Incoming) -
         raise invalid(InvalidParams, pointer, message) from None
     return ReceivedMedia(
         incoming, said.file_name or form.file_name, said.mime_type or form.file_type,
-        said.merchant_id, said.id, "/file",
+        said.merchant_id, said.id, "/file", said.expires_at,
     )  # fmt: skip
 
 

@@ -118,9 +118,13 @@ class Bot:
                 self._closing,
             )
         finally:
-            for task in (*self._doubts, self._carrying):
+            ending = {*self._doubts, self._carrying}
+            for task in ending:
                 task.cancel()
-            await self._journal.close()
+            try:
+                await asyncio.wait(ending)
+            finally:
+                await self._journal.close()
 
     def stop(self) -> None:
         """Take no new tasks: the loop over them ends, `run` returns when its handlers have."""
@@ -228,17 +232,17 @@ class Bot:
                 await task.fail(told(error))
 
     async def _cut_short(self, working: Mapping[asyncio.Task[None], Held]) -> None:
-        """End the handlers; those inside the gateway's call by waiting for it."""
+        """End the handlers; those that are about a call of the gateway by waiting for it."""
         self.stop()
         for doing, held in working.items():
-            if held.stage is not Stage.CALLING:
+            if held.stage not in (Stage.CALLING, Stage.DOUBT):
                 doing.cancel()
         if working:
             await asyncio.wait(working, timeout=self._closing)
 
     async def _finished(self) -> None:
         """Wait until no call is under way, and every answer is settled."""
-        open_stages = (Stage.CALLING, Stage.DOUBT, Stage.ANSWERED)
+        open_stages = (Stage.ENTERING, Stage.CALLING, Stage.DOUBT, Stage.ANSWERED)
         while self._connected and self._holdings.any(*open_stages):
             self._changed.clear()
             await self._changed.wait()

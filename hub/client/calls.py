@@ -86,13 +86,16 @@ class Calls:
             JournalError: it cannot be written down.
         """
         self.check(held)
+        held.stage = Stage.ENTERING
         noted = None if note is None else dict(note)
         written = self._journal.append(record(held, "sending", note=noted))
         try:
             await asyncio.shield(written)
             self.check(held)
         except BaseException as error:
-            _ = self._journal.append(record(held, "unsent"))
+            held.stage = Stage.RUNNING
+            if not self.holdings.has_another(held):
+                _ = self._journal.append(record(held, "unsent"))
             if isinstance(error, JournalError):
                 self._on_broken(error)
             raise
@@ -130,6 +133,8 @@ class Calls:
 
     async def _answer(self, held: Held, line: Record, answer: Answer) -> None:
         """Answer as soon as it is on disk, also when nobody waits for that any more."""
+        if not self.holdings.has(held):
+            return  # the job has ended without us
         written = self._journal.append(line)
         try:
             await asyncio.shield(written)
@@ -144,7 +149,7 @@ class Calls:
 
     def uncertain(self, held: Held, error: str) -> None:
         """Tell the hub that nobody knows; the journal keeps it until the hub has settled it."""
-        self.holdings.answer(held, failed(f"uncertain: {error}", retry=False, uncertain=True))
+        self.holdings.answer(held, failed(error, retry=False, uncertain=True))
 
     async def ended(self, held: Held, error: BaseException) -> bool:
         """A call has raised something; whether the message was sent all the same."""
@@ -153,7 +158,11 @@ class Calls:
         elif isinstance(error, self._not_sent):
             await self.failed(held, told(error), retry=True)
         elif isinstance(error, Exception):
-            return await self.doubt(held, told(error))
+            try:
+                return await self.doubt(held, told(error))
+            except asyncio.CancelledError:
+                self.uncertain(held, told(error))
+                raise
         else:
             self.uncertain(held, f"{told(error)} inside the gateway's call")
         return False

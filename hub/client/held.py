@@ -21,6 +21,8 @@ class Stage(enum.Enum):
     """Nobody has begun it."""
     RUNNING = "running"
     """The bot has it."""
+    ENTERING = "entering"
+    """`sending` is on its way to the journal; the gateway has not been called."""
     CALLING = "calling"
     """Its message is on its way to the gateway; whether it was sent is not known just now."""
     DOUBT = "doubt"

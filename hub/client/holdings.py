@@ -1,8 +1,9 @@
 """What a bot has in its hands, without I/O: tasks to do, and answers that the hub has not settled.
 
-    received → waiting → running → calling → answered ── settled ──→ gone
-                            │         │          ↑ ↓ stale, until a later attempt or connection
-                            └─────────┴── doubt ─┘
+    received → waiting → running → entering → calling → answered ── settled ──→ gone
+                            │                    │        ↑   ↕
+                            │                    └→ doubt ┘  stale, until a later attempt
+                            └───────── done, fail ────────┘  or connection
 
 A task is known by the message that it is about, not by its attempt. Where the hub has given up an
 attempt and hands the same message out again, the new attempt takes the place of the old one: what
@@ -28,6 +29,8 @@ log = logging.getLogger("hub.client")
 READY = "ready"
 """The `ref` of every `ready`."""
 
+_BEFORE_ANSWER = frozenset({Stage.WAITING, Stage.RUNNING, Stage.ENTERING, Stage.CALLING})
+_AT_WORK = _BEFORE_ANSWER - {Stage.WAITING}
 _FINAL = frozenset({"succeeded", "dead", "cancelled"})
 _RETRIED = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL, ErrorCode.RATE_LIMITED})
 _encode = msgspec.json.Encoder().encode
@@ -72,6 +75,10 @@ class Holdings:
         """Whether this task is still the bot's business."""
         return self._by_key.get(held.key) is held
 
+    def has_another(self, held: Held) -> bool:
+        """Whether the same message is held as another task, which has come after this one."""
+        return self._by_key.get(held.key, held) is not held
+
     def any(self, *stages: Stage) -> bool:
         """Whether a task is in one of these stages."""
         return any(held.stage in stages for held in self._by_key.values())
@@ -113,7 +120,7 @@ class Holdings:
         final = frame.state in _FINAL
         if held is None or (frame.attempt != held.attempt and not final):
             return
-        if held.stage in (Stage.WAITING, Stage.RUNNING, Stage.CALLING):
+        if held.stage in _BEFORE_ANSWER:
             self._end(held, f"the hub says that the job is {frame.state}")
         elif final or held.failed:
             self.forget(held)
@@ -127,7 +134,7 @@ class Holdings:
         held = self._by_job.get(job)
         if held is None:
             return
-        if held.stage in (Stage.WAITING, Stage.RUNNING, Stage.CALLING):
+        if held.stage in _BEFORE_ANSWER:
             self._end(held, f"the hub says: {why}")
         else:
             self.forget(held)
@@ -143,7 +150,7 @@ class Holdings:
             return True
         again = frame.retry or frame.code in _RETRIED
         if kind == "p":
-            if not again and held.stage in (Stage.RUNNING, Stage.CALLING):
+            if not again and held.stage in _AT_WORK:
                 self._end(held, f"the hub says {frame.code}: {frame.message}")
         elif held.stage is Stage.ANSWERED:
             self._in_flight.discard(held)
@@ -189,7 +196,7 @@ class Holdings:
         while self._progress:
             held = next(iter(self._progress))
             frame = self._progress.pop(held)
-            if held.stage in (Stage.RUNNING, Stage.CALLING) and self.has(held):
+            if held.stage in _AT_WORK and self.has(held):
                 frame.job, frame.attempt, frame.ref = held.job, held.attempt, f"p{held.number}"
                 return _encode(frame)
         return None

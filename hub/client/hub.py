@@ -235,7 +235,7 @@ class Hub:
         closing: float = 10.0,
         on_state: OnState = ignore,
     ) -> Bot:
-        """Take tasks from the hub: the messages that are to be sent.
+        """Take tasks from the hub: the messages that are to be sent. The key is a bot's.
 
             async with hub.bot(credit=10, journal="bot.journal") as bot:
                 async for task in bot:

@@ -60,7 +60,7 @@ class Task:
     @property
     def answered(self) -> bool:
         """Whether it was answered, or its answer is being found out."""
-        return self._held.stage not in (Stage.WAITING, Stage.RUNNING, Stage.CALLING)
+        return self._held.stage in (Stage.DOUBT, Stage.ANSWERED, Stage.STALE)
 
     # ── of a message ─────────────────────────────────────────────────────────────────────────
 
@@ -200,7 +200,7 @@ class Task:
         await self._calls.failed(self._held, error, retry)
 
     def _refuse_second(self) -> None:
-        if self._held.stage is Stage.CALLING:
+        if self._held.stage in (Stage.ENTERING, Stage.CALLING):
             raise RuntimeError("inside `sending()` a task is answered by leaving the block")
         if self.answered:
             raise RuntimeError("this task was answered already; `sending()` answers it by itself")
@@ -225,7 +225,7 @@ class Sending:
 
     async def __aenter__(self) -> Self:
         if self._held.stage is not Stage.RUNNING:
-            raise RuntimeError("a task is sent once")
+            raise RuntimeError("a task is sent once, and not after it was answered")
         await self._calls.begin(self._held, self._note)
         return self
 

@@ -14,6 +14,12 @@ from .command import Invocation
 Change = Callable[[WriteScope, list[JobKey]], Awaitable[None]]
 
 
+async def begin_anew(call: Invocation, scope: WriteScope, keys: list[JobKey]) -> list[Job]:
+    """Queue those of these jobs anew that are dead or cancelled; see `by_hand.begin_anew`."""
+    attempts = by_hand.attempts_of(call.services.settings.webhook_schedule)
+    return await by_hand.begin_anew(scope, keys, attempts, call.now, call.actor.source)
+
+
 async def cancel_parts(call: Invocation, parent_id: str) -> None:
     """End the parts of a job that is cancelled, or is about to be."""
 
@@ -33,7 +39,7 @@ async def begin_parts_anew(call: Invocation, parent_id: str) -> None:
     """Queue those parts of a job anew that are dead or cancelled, if the job has begun anew."""
 
     async def begin(scope: WriteScope, keys: list[JobKey]) -> None:
-        await by_hand.begin_anew(scope, keys, call.now, call.actor.source)
+        await begin_anew(call, scope, keys)
 
     def begun(parent: Job) -> bool:
         return parent.state in OPEN_STATES and not parent.cancelling

@@ -19,7 +19,7 @@ from storage.jobs import ENDED_STATES, OPEN_STATES, JobKey
 from storage.merchant_records import Job, JobState
 
 from .command import OPERATORS, Command, Invocation, Result
-from .job_parts import begin_parts_anew, cancel_parts, discard_parts
+from .job_parts import begin_anew, begin_parts_anew, cancel_parts, discard_parts
 from .job_views import JobsOf, states_of
 from .params import Word
 
@@ -78,7 +78,7 @@ async def retry_all(call: Invocation, params: ManyJobs) -> Result:
     async for keys in wanted.lots():
 
         async def begin(scope: WriteScope, keys: list[JobKey] = keys) -> list[Job]:
-            return await by_hand.begin_anew(scope, keys, call.now, call.actor.source)
+            return await begin_anew(call, scope, keys)
 
         found = await call.step(begin)
         wanted.count += len(found)

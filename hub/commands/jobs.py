@@ -18,7 +18,7 @@ from storage.jobs import ENDED_STATES
 from storage.merchant_records import Job, JobAttempt, JobState
 
 from .command import EVERYBODY, OPERATORS, WATCHERS, Command, Invocation, Result
-from .job_parts import begin_parts_anew, cancel_parts, discard_parts
+from .job_parts import begin_anew, begin_parts_anew, cancel_parts, discard_parts
 from .job_views import (
     AttemptView,
     JobById,
@@ -112,7 +112,7 @@ async def retry(call: Invocation, params: JobById) -> Result:
         if job.state not in ("dead", "cancelled"):
             raise Conflict(f"the job is {job.state}: one that is dead or cancelled is tried again")
         key = (job.merchant_id, job.id)
-        found = await by_hand.begin_anew(scope, [key], call.now, call.actor.source)
+        found = await begin_anew(call, scope, [key])
         if not found:
             raise Conflict(
                 f"another open job of {job.queue} has the unique key {job.unique_key!r} by now"

@@ -13,6 +13,7 @@ from hub.media.base64_text import decode, split_data_url
 from hub.media.pictures import Picture, check_declared, file_name
 from hub.protocol.errors import Conflict, InvalidParams, invalid
 from hub.protocol.ids import uuid7
+from hub.protocol.times import normalize
 from hub.stream.waiting import WriteScope
 from jobs.media_processing.begin import queue_sizes
 from jobs.pictures.processes import NotTaken
@@ -25,7 +26,7 @@ from storage.errors import NotFound
 from storage.merchant_records import MediaFile, MediaStatus
 
 from .command import EVERYBODY, SELLERS, Command, Invocation, Result
-from .params import PAGE, After, ById, Limit, RowId, Word, next_of
+from .params import PAGE, After, ById, Limit, RowId, Time, Word, next_of
 
 _NAMED = 3
 """How many products, and templates, a refusal names."""
@@ -57,6 +58,7 @@ class UploadMedia(Struct, forbid_unknown_fields=True):
         file_name: of the file where it comes from; a path is cut to its last part.
         mime_type: what its sender takes it for; the content decides.
         id: of the new row.
+        expires_at: when it may be removed, if nothing shows it then.
     """
 
     file_data: str
@@ -64,6 +66,7 @@ class UploadMedia(Struct, forbid_unknown_fields=True):
     mime_type: str | None = None
     merchant_id: Word | None = None
     id: RowId | None = None
+    expires_at: Time | None = None
 
 
 class ReceivedMedia(Struct):
@@ -80,15 +83,17 @@ class ReceivedMedia(Struct):
     merchant_id: str | None
     id: str | None
     part: str
+    expires_at: str | None = None
 
 
-class SaidOfMedia(Struct):
+class SaidOfMedia(Struct, omit_defaults=True):
     """What tells one upload from another; `hash` is the SHA-256 of its content."""
 
     hash: str
     file_name: str | None
     mime_type: str | None
     id: str | None
+    expires_at: str | None = None
 
 
 class MediaView(Struct):
@@ -184,33 +189,33 @@ def decoded(params: UploadMedia, incoming: Incoming) -> ReceivedMedia:
     decode(params.file_data, begin, incoming.write)
     return ReceivedMedia(
         incoming, params.file_name, params.mime_type or of_address, params.merchant_id, params.id,
-        "/file_data",
+        "/file_data", params.expires_at,
     )  # fmt: skip
 
 
 async def _store(call: Invocation, params: ReceivedMedia) -> Result:
     folder, merchant_id, incoming = call.services.media, call.merchant_id, params.incoming
     declared = check_declared(params.mime_type)
+    expires_at = _future(call, params.expires_at)
     await folder.run(incoming.finish)
     try:
         picture = await folder.checker.check(incoming.path)
     except NotTaken as refusal:
         raise invalid(InvalidParams, params.part, str(refusal)) from None
-    row = _row(call, params, picture, declared)
+    row = structs.replace(_row(call, params, picture, declared), expires_at=expires_at)
     mark = await folder.place(incoming, Blob(merchant_id, row.file_name))
 
     async def work(scope: WriteScope) -> Result:
         known = await _known(scope.tx, row.hash)
         if known is not None:
+            if _goes_before(known, expires_at):
+                later = structs.replace(known, expires_at=expires_at, updated_at=call.now)
+                known = await media.update(scope.tx, later)
+            if known.status == "failed":
+                known = await _anew(call, scope, known)
             return {"media": (await _views(scope.tx, [known]))[0], "duplicate": True}
         stored = await media.insert(scope.tx, row)
-        data = {
-            "mediaId": stored.id, "name": stored.original_name, "mimeType": stored.mime_type,
-            "size": stored.size, "width": stored.width, "height": stored.height,
-            "hash": stored.hash, "status": stored.status, "version": stored.version,
-        }  # fmt: skip
-        call.record(scope, "media_uploaded", data, f"media/{stored.id}")
-        await queue_sizes(scope, stored, call.now, call.actor.source)
+        await _begin(call, scope, stored)
         return {"media": _view(stored, 0), "duplicate": False}
 
     try:
@@ -223,6 +228,50 @@ async def _store(call: Invocation, params: ReceivedMedia) -> Result:
     finally:
         await folder.tidy([mark])
     return {**result, "media": _signed(call, result["media"])}
+
+
+async def _begin(call: Invocation, scope: WriteScope, file: MediaFile) -> None:
+    """Say that a picture was uploaded, and have its sizes made."""
+    data = {
+        "mediaId": file.id, "name": file.original_name, "mimeType": file.mime_type,
+        "size": file.size, "width": file.width, "height": file.height,
+        "hash": file.hash, "status": file.status, "version": file.version,
+    }  # fmt: skip
+    call.record(scope, "media_uploaded", data, f"media/{file.id}")
+    await queue_sizes(scope, file, call.now, call.actor.source)
+
+
+async def _anew(call: Invocation, scope: WriteScope, failed: MediaFile) -> MediaFile:
+    """Try the sizes of a picture again that had failed: what hindered them may be over."""
+    metadata = {name: value for name, value in failed.metadata.items() if name != "error"}
+    after = structs.replace(failed, status="processing", metadata=metadata, updated_at=call.now)
+    file = await media.update(scope.tx, after)
+    await _begin(call, scope, file)
+    return file
+
+
+def _future(call: Invocation, time: str | None) -> str | None:
+    """When a picture may be removed, as it is kept.
+
+    Raises:
+        InvalidParams: it is no time, or past.
+    """
+    if time is None:
+        return None
+    try:
+        expires_at = normalize(time)
+    except ValueError as error:
+        raise invalid(InvalidParams, "/expires_at", str(error)) from None
+    if expires_at <= call.now:
+        raise invalid(InvalidParams, "/expires_at", "this time is past")
+    return expires_at
+
+
+def _goes_before(known: MediaFile, expires_at: str | None) -> bool:
+    """Whether a picture is to be removed before somebody who sends it again wants."""
+    if known.expires_at is None:
+        return False
+    return expires_at is None or known.expires_at < expires_at
 
 
 async def _known(tx: Transaction, hash_: str) -> MediaFile | None:

@@ -1,6 +1,7 @@
 """Running a hub: the subcommands of `run.py`.
 
 serve       the hub itself, from the lock to the drain
+worker      jobs of the queues, beside hubs or on another machine
 migrate     the schema, and nothing else
 admin       keys from the command line, by the running hub where there is one
 database    the database that the settings name

@@ -9,16 +9,21 @@ import stat
 from collections.abc import Iterator
 
 from hub.addresses import is_loopback, network
+from hub.media.sight import living_hubs, unseen
 from hub.media.signing import KEY as MEDIA_KEY
 from hub.server import listen
 from hub.settings import Settings, masked_address
+from jobs.inspection import inspect_configured, inspect_embedded, inspect_workers
 from storage.connect import sqlite_path
+from storage.database import Database
 from storage.errors import StorageError
 from storage.inspection import Finding, inspect
+from storage.migrate import pending
 
 from . import lock
 from .database import open_database
 from .first_start import ADMIN_KEY, BOT_KEY
+from .worker import MEDIA_ADVICE
 
 _OTHER_FILES = 200  # open files that are no connections: database, broker, logs, listeners
 _ENOUGH_BYTES = 1 << 30
@@ -46,6 +51,7 @@ def _findings(settings: Settings, unknown: list[str]) -> Iterator[Finding]:
     yield from _media(settings)
     yield from _keys(settings)
     yield from _database(settings)
+    yield from _broker(settings)
     yield _port(settings, running)
     yield from _reach(settings)
     yield _open_files(settings)
@@ -105,7 +111,7 @@ def _database(settings: Settings) -> list[Finding]:
     async def look() -> list[Finding]:
         database = await open_database(settings)
         try:
-            return await inspect(database, address)
+            return await inspect(database, address) + await _work(settings, database)
         finally:
             await database.close()
 
@@ -117,6 +123,39 @@ def _database(settings: Settings) -> list[Finding]:
     except StorageError as error:
         advice = "restore the file or correct HUB_DATABASE_URL"
         return [Finding("fail", f"database: {error}", advice)]
+
+
+async def _work(settings: Settings, database: Database) -> list[Finding]:
+    """Whether jobs are done, and whether this machine sees the hub's pictures."""
+    try:
+        if await pending(database):
+            return []
+    except StorageError:  # which `inspect` has told
+        return []
+    found = await inspect_workers(database, settings.workers)
+    if settings.redis_url is None and len(hubs := await living_hubs(database)) > 1:
+        found.append(
+            Finding(
+                "warn",
+                f"{len(hubs)} hubs run on this database, and this one has a broker of its own: "
+                "progress of jobs is seen at the hub that does them alone",
+                "give all of them the same HUB_REDIS_URL",
+            )
+        )
+    reason = await unseen(database, settings.media_folder) if database.shared else None
+    if reason is not None:
+        said = f"the media folder is not the one of the hubs on this database: {reason}"
+        found.append(Finding("fail", said, MEDIA_ADVICE))
+    return found
+
+
+def _broker(settings: Settings) -> list[Finding]:
+    if settings.redis_url is not None:
+        address = masked_address(settings.redis_url)
+        return asyncio.run(inspect_configured(settings.redis_url, address))
+    if not settings.workers:
+        return [Finding("ok", "no broker is used: HUB_WORKERS=none and no HUB_REDIS_URL")]
+    return asyncio.run(inspect_embedded(settings.broker_folder))
 
 
 def _port(settings: Settings, running: lock.Running | None) -> Finding:

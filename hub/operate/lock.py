@@ -1,7 +1,8 @@
 """One process per data directory and per SQLite file, held by file locks that the system drops with
 the process.
 
-The file says where the running hub is: `{"pid": …, "url": …}` once it listens.
+The file says where the running hub is: `{"pid": …, "url": …}` once it listens. Workers may share a
+data directory, with each other and with a hub: each has a file and an id of its own.
 """
 
 import fcntl
@@ -13,8 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from hub.protocol.ids import uuid7
+
 NAME = "hub.lock"
 _ASKED_SECONDS = 1.0
+_MOST_WORKERS = 1000
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -69,6 +73,34 @@ def hold(data_dir: Path, database: Path | None) -> Iterator[Lock]:
         database.parent.mkdir(parents=True, exist_ok=True)
         with _held(_beside(database), database, "HUB_DATABASE_URL") as file:
             yield Lock(directory, file)
+
+
+@contextmanager
+def hold_worker(data_dir: Path) -> Iterator[str]:
+    """Be one of the workers of a data directory.
+
+    Yields:
+        The id of this worker, which the next one gets when this one has ended: it knows so that
+        whatever was held under that id is lost.
+    """
+    for number in range(1, _MOST_WORKERS + 1):
+        file = data_dir / f"worker-{number}.id"
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        try:
+            known = os.pread(descriptor, 64, 0).decode("ascii").strip()
+            if not known:
+                known = uuid7()
+                os.pwrite(descriptor, f"{known}\n".encode(), 0)
+            yield known
+        finally:
+            os.close(descriptor)
+        return
+    raise AlreadyRunning(data_dir, None, "HUB_DATA_DIR")
 
 
 def running(data_dir: Path) -> Running | None:

@@ -85,7 +85,7 @@ async def _serve(
         )
         origins = Origins(settings.public_url, port, settings.allowed_origins)
         broker = await stack.enter_async_context(
-            Broker(settings.redis_url, settings.data_dir / "broker", wanted=bool(settings.workers))
+            Broker(settings.redis_url, settings.broker_folder, wanted=bool(settings.workers))
         )
         services = await stack.enter_async_context(
             open_services(settings, database, origins, version, instance, broker)

@@ -68,6 +68,7 @@ class EventLog:
         waiting: what waits for its group.
         events_in: events appended since the start, volatile ones included.
         congested: while it says so, no further group is written; `wake` when it has changed.
+        follows: whether what other processes append is read; without readers nobody misses it.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class EventLog:
         self.congested: Callable[[], bool] = lambda: False
         self.measured: Callable[[int, float], None] = lambda events, seconds: None
         self.queued: Callable[[list[Job]], None] = lambda jobs: None
+        self.follows = True
         self.events_in = 0
         self.waiting = Lanes()
         self.writing = False
@@ -353,6 +355,9 @@ class EventLog:
 
     async def _follow(self, upto: int) -> bool:
         """Take over what others have appended up to an offset; False if it cannot be read."""
+        if not self.follows:
+            self.ring.restart(upto)
+            return True
         while self.end < upto:
             if self.congested():
                 await asyncio.sleep(_CONGESTED_SECONDS)

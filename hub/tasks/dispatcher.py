@@ -11,6 +11,7 @@ in turns; a merchant without bots costs nothing.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -45,6 +46,8 @@ log = structlog.get_logger("hub.tasks")
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 """Runs something beside; what it raises is logged."""
 
+_OUTCOMES = {"retrying": "failed"}
+"""What came of an attempt, where that is called otherwise than the state of its job."""
 _TELL_SECONDS = 0.2
 """How often progress is told at the most."""
 
@@ -60,6 +63,7 @@ class Dispatcher:
     Attributes:
         worker: the id under which this hub holds tasks.
         draining: says whether nothing is handed over any more.
+        outcomes: attempts of bots here that were answered, by queue and what came of them.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Dispatcher:
     ) -> None:
         self.worker = f"bots-{instance}"[:64]
         self.draining: Callable[[], bool] = lambda: False
+        self.outcomes: Counter[tuple[str, str]] = Counter()
         self._parents = Parents(event_log)
         self._keeper = Keeper(self, event_log, instance)
         self._log = event_log
@@ -172,8 +177,8 @@ class Dispatcher:
         for job, attempt in jobs:
             if job.state == "running" and job.attempt == attempt:
                 continue
-            if bots is not None:
-                bots.let_go(job.id, attempt)
+            if bots is not None and bots.let_go(job.id, attempt) is not None:
+                self.outcomes[job.queue, _OUTCOMES.get(job.state, job.state)] += 1
             if job.parent_id is not None and job.state in ENDED_STATES:
                 self._parents.moved(merchant_id, job.parent_id)
         if bots is not None:

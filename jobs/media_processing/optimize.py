@@ -52,7 +52,8 @@ class Optimizer:
         """Make the sizes of a picture.
 
         Raises:
-            Again: its process was killed, by a person or for want of memory.
+            Again: its process was killed, by a person or for want of memory, or its file was not
+                there for a moment.
             Unavailable: the disk is full, or there is no process.
         """
         file = await run.context.database.read(lambda tx: find(tx, args.media_id), run.scope)
@@ -66,6 +67,10 @@ class Optimizer:
         await run.progress(10, "decoding")
         try:
             answer = await self._processes.ask("shrink", self._store.file(source))
+        except FileNotFoundError:
+            if await run.context.database.read(lambda tx: find(tx, file.id), run.scope) is None:
+                return Done(_GONE)
+            raise Again("its file went away for a moment") from None
         except NotTaken as refusal:
             return self._failed(run, file, str(refusal))
         except Died as death:

@@ -21,7 +21,7 @@ from jobs.enqueue import NewJob, add_job
 from jobs.errors import Refused
 from jobs.outcome import Cancelled, Outcome, Parked
 from jobs.run import Run
-from jobs.tasks import Bulk, Send
+from jobs.tasks import Bulk, Send, To
 from storage import jobs, messages, sending, templates, work
 from storage.database import Transaction
 from storage.errors import NotFound, Stale
@@ -41,13 +41,6 @@ _ERROR_CHARACTERS = 500
 _SHOWN_CHARACTERS = 64
 
 
-class To(Struct, frozen=True, omit_defaults=True):
-    """One recipient, as the caller writes it, and the values for it alone."""
-
-    to: str
-    variables: dict[str, Any] = {}
-
-
 async def queue_bulk(
     scope: WriteScope,
     *,
@@ -59,6 +52,7 @@ async def queue_bulk(
     priority: int = 0,
     expires_at: str | None = None,
     job_id: str | None = None,
+    unique_key: str | None = None,
     now: str,
     source: str = SOURCE,
 ) -> Job:
@@ -69,6 +63,7 @@ async def queue_bulk(
         recipients: up to `MOST_RECIPIENTS`; the same one more than once is sent as many messages.
         variables: by name, for every recipient that does not give its own.
         send_at, expires_at: RFC 3339.
+        unique_key: no two open jobs of the queue share it.
 
     Raises:
         InvalidParams: there is no such active template, or nobody to send to, or too many.
@@ -82,6 +77,7 @@ async def queue_bulk(
     new = NewJob(
         merchant_id=merchant_id, queue="message_sending", name="bulk", args=args, id=job_id,
         run_at=send_at, priority=priority, expires_at=expires_at, timeout=_TIMEOUT_SECONDS,
+        unique_key=unique_key,
     )  # fmt: skip
     job = await add_job(scope, new, now, source)
     await work.put_input(scope.tx, job.id, msgspec.to_builtins(recipients))

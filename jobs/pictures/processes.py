@@ -70,6 +70,7 @@ class Processes:
 
         Raises:
             NotTaken: it is none, or one that is not taken.
+            FileNotFoundError: the file is gone.
             Died: its process did not survive it.
             Unavailable: there was no processor time, or no process.
             HubError: the program has a fault; it was logged.
@@ -90,6 +91,8 @@ class Processes:
         if "fault" in answer.said:
             log.error("the program that decodes pictures failed", error=answer.said["fault"])
             raise HubError("the hub failed on this picture; it was logged")
+        if "missing" in answer.said:
+            raise FileNotFoundError(f"{path} is gone")
         if "refused" in answer.said:
             raise NotTaken(str(answer.said["refused"]))
         return answer

@@ -6,7 +6,6 @@ All attempts of a delivery are one job, whose id is the delivery's and the recei
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from hub.protocol.drafts import Origin
 from hub.protocol.times import format_ms, parse_ms
@@ -17,8 +16,9 @@ from jobs.tasks import Deliver
 from storage import webhook_logs, webhooks
 from storage.database import Transaction
 from storage.errors import NotFound
-from storage.merchant_records import Job, Webhook, WebhookLogStatus
+from storage.merchant_records import Job, WebhookLogStatus
 from storage.webhook_logs import Made
+from storage.webhooks import Target
 
 from . import schedule, signing
 from .deliveries import TEST_TYPE, add_attempt, tell_of_failure
@@ -26,12 +26,10 @@ from .places import Places
 from .post import Answer, Caller
 
 _NOTED_MS = 1000
-"""A success is written to the endpoint's row once a second at the most."""
-
-
-class _Read(NamedTuple):
-    webhook: Webhook
-    payload: str | None
+"""A success is written to the endpoint's row once a second at the most, as long as nothing else is
+to be said of it."""
+_NOTED = 10_000
+"""Endpoints of which it is known when that was."""
 
 
 class Deliverer:
@@ -54,55 +52,64 @@ class Deliverer:
         self._waits = waits
         self._give_up_ms = int(give_up_seconds * 1000)
         self._places = Places()
+        self._noted: dict[str, int] = {}
 
     async def deliver(self, run: Run, args: Deliver) -> Outcome:
         """Make one attempt."""
 
-        async def read(tx: Transaction) -> _Read:
-            webhook = await webhooks.get(tx, args.webhook_id)
-            return _Read(webhook, await webhook_logs.payload(tx, run.job.id))
+        async def read(tx: Transaction) -> Target:
+            return await webhooks.target(tx, args.webhook_id, run.job.id)
 
         try:
-            webhook, payload = await self._context.database.read(read, run.scope)
+            target = await self._context.database.read(read, run.scope)
         except NotFound:
             return Failed("the webhook is deleted", final=True)
-        if payload is None:
+        if target.payload is None:
             return Failed("what was to be delivered is not kept any more", final=True)
-        if not webhook.is_active and args.event_type != TEST_TYPE:
-            why = webhook.disabled_reason or "it was switched off"
+        if not target.is_active and args.event_type != TEST_TYPE:
+            why = target.disabled_reason or "it was switched off"
             return self._skipped(f"the webhook is not active: {why}")
-        if webhook.failing_since is None:
-            return await self._attempt(run.job, args, webhook, payload)
-        if not self._places.take(webhook.id):
+        if target.failing_since is None:
+            return await self._attempt(run.job, args, target, target.payload)
+        if not self._places.take(args.webhook_id):
             note = "the webhook fails: one delivery to it at a time"
             return Postponed(self._places.wait_seconds(), note)
         try:
-            return await self._attempt(run.job, args, webhook, payload)
+            return await self._attempt(run.job, args, target, target.payload)
         finally:
-            self._places.leave(webhook.id)
+            self._places.leave(args.webhook_id)
 
-    async def _attempt(self, job: Job, args: Deliver, webhook: Webhook, payload: str) -> Outcome:
+    async def _attempt(self, job: Job, args: Deliver, target: Target, payload: str) -> Outcome:
         now_ms = self._context.clock()
         body = payload.encode()
         try:
             signed = signing.headers(
-                job.id, args.event_type, body, _secrets(webhook, format_ms(now_ms)), now_ms
+                job.id, args.event_type, body, _secrets(target, format_ms(now_ms)), now_ms
             )
         except ValueError as error:
             return self._failed(job, args, Answer(error=str(error), duration_ms=0))
-        answer = await self._caller.post(webhook.url, signed, body)
+        answer = await self._caller.post(target.url, signed, body)
+        self._context.attempted("success" if answer.error is None else "failed")
         if answer.error is None:
-            return self._succeeded(job, args, answer)
+            return self._succeeded(job, args, answer, healthy=target.failing_since is None)
         return self._failed(job, args, answer)
 
     # ── what came of it ──────────────────────────────────────────────────────────────────────────
 
-    def _succeeded(self, job: Job, args: Deliver, answer: Answer) -> Outcome:
+    def _succeeded(self, job: Job, args: Deliver, answer: Answer, *, healthy: bool) -> Outcome:
+        now_ms = self._context.clock()
+        noted = args.event_type == TEST_TYPE or (
+            healthy and self._noted.get(args.webhook_id, 0) > now_ms - _NOTED_MS
+        )
+        if not noted:
+            if len(self._noted) >= _NOTED:
+                self._noted.clear()
+            self._noted[args.webhook_id] = now_ms
+
         async def write(scope: WriteScope) -> None:
-            now_ms = self._context.clock()
             now = format_ms(now_ms)
             await _settle(scope, job, _made("success", answer), now)
-            if args.event_type != TEST_TYPE:
+            if not noted:
                 since = format_ms(now_ms - _NOTED_MS)
                 await webhooks.note_success(scope.tx, args.webhook_id, now, since)
 
@@ -164,11 +171,11 @@ class Deliverer:
             scope.record(origin, "webhook_disabled", data, f"webhook/{disabled.id}")
 
 
-def _secrets(webhook: Webhook, now: str) -> list[str]:
+def _secrets(target: Target, now: str) -> list[str]:
     """The secrets that are good, the newest first."""
-    if webhook.previous_secret is None or (webhook.previous_until or "") <= now:
-        return [webhook.secret]
-    return [webhook.secret, webhook.previous_secret]
+    if target.previous_secret is None or (target.previous_until or "") <= now:
+        return [target.secret]
+    return [target.secret, target.previous_secret]
 
 
 def _made(status: WebhookLogStatus, answer: Answer) -> Made:

@@ -110,3 +110,10 @@ async def delivery_ends(scope: WriteScope, job: Job) -> None:
         )
     if settled and job.state == "dead" and args.event_type != TEST_TYPE:
         tell_of_failure(scope, job, None)
+
+
+async def delivery_begins(scope: WriteScope, job: Job) -> None:
+    """Note the next attempt of a delivery that has ended and is made anew."""
+    now = job.updated_at
+    async with scope.tx.savepoint(Scope(job.merchant_id)):
+        await add_attempt(scope, job, job.attempt + 1, now, now)

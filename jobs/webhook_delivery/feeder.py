@@ -40,7 +40,7 @@ log = structlog.get_logger("jobs.feeder")
 
 DELIVERIES = 200
 """Written in one transaction: what shares its group waits for 10 ms at the most."""
-PACE_SECONDS = 0.02
+PACE_SECONDS = 0.05
 """Between two such transactions, so that others have their turn and what comes close together is
 written together."""
 WAITING = 5_000
@@ -111,6 +111,7 @@ class Feeder:
         self._behind = True
         self._placed = False
         self._changed = True
+        self._wrote = False
         self._waiting: deque[_Match] = deque()
         self._waiting_bytes = 0
         self._moved_at = self._read_at = float("-inf")
@@ -197,6 +198,9 @@ class Feeder:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _step(self) -> None:
+        if self._wrote:
+            self._wrote = False
+            await asyncio.sleep(PACE_SECONDS)
         self._wake.clear()
         if not self._placed:
             await self._find_place()
@@ -325,8 +329,7 @@ class Feeder:
         await self._log.commit(write, HUB)
         self.position = upto
         self._moved_at = time.monotonic()
-        if deliveries:
-            await asyncio.sleep(PACE_SECONDS)
+        self._wrote = bool(deliveries)
 
     # ── another hub ──────────────────────────────────────────────────────────────────────────────
 

@@ -58,4 +58,7 @@ def key_of(secret: str) -> bytes:
 
 
 def _standard(key: bytes, signed: bytes) -> str:
-    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    # `hmac.digest` lets go of the interpreter whatever the size, and waits to have it back: 0.2 ms
+    # beside a busy thread, for 5 µs of work.
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return "v1," + base64.b64encode(digest).decode()

@@ -142,9 +142,12 @@ function jobRow({ open, choose }) {
       bar.hidden = !moving;
       if (moving) bar.show(job.progress, `Progress of ${taskTitle(job.name)}`);
       const told = job.state === 'succeeded' ? '' : job.error;
-      setText(note, (moving ? job.note : told || job.note) ?? '');
+      const waits = job.awaits === 'bot';
+      setText(note, (moving ? job.note : told || (waits ? '' : job.note)) ?? '');
       note.classList.toggle('job-error', !moving && Boolean(told));
-      setText(attempts, job.attempt > 0 ? `${job.attempt} of ${job.max_attempts}` : '');
+      // What was prepared and waits was not tried yet.
+      const tried = job.attempt > 0 && !(waits && !told);
+      setText(attempts, tried ? `${job.attempt} of ${job.max_attempts}` : '');
       setText(time, relativeTime(job.updated_at, now));
       time.dateTime = job.updated_at;
       time.title = fullTime(job.updated_at);

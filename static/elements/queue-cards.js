@@ -51,7 +51,7 @@ function queueCard({ choose, pause, changeable }) {
   const state = h('span', { class: 'queue-state' });
   const counts = COUNTS.map(([key, word, tone]) => {
     const number = h('span', { class: 'queue-number number' });
-    const element = h('span', { class: 'queue-count' }, number, h('span', { text: word }));
+    const element = h('span', { class: 'queue-count' }, number, ' ', h('span', { text: word }));
     return { key, tone, number, element };
   });
   const pace = h('span', { class: 'queue-pace number' });

@@ -51,7 +51,10 @@ export const ALLOWED = {
  * @returns {{ parts: Record<string, object>, accepts: (job: any) => boolean }}
  */
 export function jobQuestion({ queue, state, parent, merchantId }) {
+  // The parts of a bulk send would hide everything else, unless something is asked for.
+  const whole = !parent && !state;
   const params = {
+    ...(whole && { whole }),
     ...(queue && { queue }),
     ...(state && { state }),
     ...(parent && { parent_id: parent }),
@@ -62,9 +65,34 @@ export function jobQuestion({ queue, state, parent, merchantId }) {
     accepts: (job) =>
       (!queue || job.queue === queue) &&
       (!state || job.state === state) &&
-      (!parent || job.parent_id === parent) &&
+      (whole ? job.parent_id === null : !parent || job.parent_id === parent) &&
       (merchantId === null || job.merchant_id === merchantId),
   };
+}
+
+/**
+ * What commands for many jobs are given: each works for one merchant.
+ * @param {Filter} filter
+ * @param {Job[]} chosen those that were chosen; none for all that the filter names
+ * @param {string[]} merchants the ids of all merchants, where it is an admin who asks
+ * @returns {object[]} the params of each call
+ */
+export function manyParams({ queue, state, parent, merchantId }, chosen, merchants) {
+  if (chosen.length > 0) {
+    const whose = [...new Set(chosen.map((job) => job.merchant_id))];
+    return whose.map((id) => ({
+      ids: chosen.filter((job) => job.merchant_id === id).map((job) => job.id),
+      ...(merchants.length > 0 && { merchant_id: id }),
+    }));
+  }
+  const params = {
+    ...(queue && { queue }),
+    ...(state && { state }),
+    ...(parent && { parent_id: parent }),
+  };
+  if (merchants.length === 0) return [params];
+  const whose = merchantId === null ? merchants : [merchantId];
+  return whose.map((id) => ({ ...params, merchant_id: id }));
 }
 
 /** Newest first, by when they were made. @param {any} a @param {any} b */

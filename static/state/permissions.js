@@ -15,7 +15,8 @@ const READING = new Set(['list', 'get', 'search', 'timeline', 'payments', 'media
 READING.add('version').add('diff').add('preview').add('show');
 /** What people watch; a bot asks how one job is, and no more. */
 const WATCHERS = new Set(['admin', 'merchant', 'viewer']);
-const WATCHED = new Set(['jobs.list', 'jobs.get', 'queues.stats']);
+const WATCHED = new Set(['jobs.list', 'jobs.get', 'queues.stats', 'recurring.list']);
+WATCHED.add('recurring.get');
 /** What only operators see. */
 const INSIDE = new Set(['sessions', 'audit', 'keys', 'webhooks']);
 
@@ -29,6 +30,7 @@ export function may(role, method) {
   if (INSIDE.has(plural)) return OPERATORS.has(role);
   if (WATCHED.has(method)) return WATCHERS.has(role);
   if (method === 'jobs.status') return true;
+  if (method === 'messages.send') return SELLERS.has(role);
   if (READING.has(verb)) return EVERYBODY.has(role);
   if (method === 'merchants.create') return role === 'admin';
   const sold = SOLD.has(plural) && !KEPT.has(method);

@@ -13,7 +13,7 @@ import { sentence } from '../elements/fields.js';
 import { tabs } from '../elements/tabs.js';
 import { choice, toolbar } from '../elements/toolbar.js';
 import { Collection } from '../state/collection.js';
-import { ALLOWED, jobQuestion, newestFirst, Progress, STATES } from '../state/jobs.js';
+import { ALLOWED, jobQuestion, manyParams, newestFirst, Progress, STATES } from '../state/jobs.js';
 import { hindrance, moved, queuePoll, queueTitle, QUEUE_TITLES } from '../state/queues.js';
 import { attend, showReading } from './attention.js';
 import { jobDrawer } from './job-detail.js';
@@ -136,15 +136,10 @@ export function jobsView(context) {
 
   /** Those that are chosen, or all that are asked for. */
   function subject() {
-    const { queue: name, state: of, parent: whole, merchantId } = filter;
-    const ids = list.chosen;
-    if (ids.length > 0) return { ids, ...(merchantId !== null && { merchant_id: merchantId }) };
-    return {
-      ...(name && { queue: name }),
-      ...(of && { state: of }),
-      ...(whole && { parent_id: whole }),
-      ...(merchantId !== null && { merchant_id: merchantId }),
-    };
+    const ids = new Set(list.chosen);
+    const chosen = jobs.store.value.rows.filter(({ id }) => ids.has(id));
+    const all = admin ? merchants.store.value.list.map(({ id }) => id) : [];
+    return manyParams(filter, chosen, all);
   }
 
   function ask(verb) {
@@ -156,7 +151,7 @@ export function jobsView(context) {
       discard: 'They are gone from the history; what they did stays.',
     };
     const title = `${sentence(verb)} ${what}?`;
-    question.open({ verb, params: subject() }, title, follows[verb]);
+    question.open({ verb, calls: subject() }, title, follows[verb]);
   }
 
   function described() {
@@ -164,8 +159,14 @@ export function jobsView(context) {
     return filter.queue ? parts.filter(Boolean).join(' ') : `all ${filter.state} jobs`;
   }
 
-  async function act({ verb, params }) {
-    const { count: changed, left = 0 } = await commands.run(`jobs.${verb}_all`, params);
+  async function act({ verb, calls }) {
+    let changed = 0;
+    let left = 0;
+    for (const params of calls) {
+      const result = await commands.run(`jobs.${verb}_all`, params);
+      changed += result.count;
+      left += result.left;
+    }
     list.clear();
     jobs.reload();
     poll.refresh();

@@ -401,3 +401,24 @@ def test_the_media_folder_is_for_its_user_alone(world: World) -> None:
     root: Path = world.hub.data_dir / "media"
     for path in (root, *root.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+async def test_a_picture_may_be_for_a_time(world: World) -> None:
+    key, picture = world.keys["merchant"], fresh()
+    soon, later = "2998-01-01T00:00:00Z", "2999-06-01T12:00:00+02:00"
+    answers = [
+        await send(world.hub, key, picture, query={"expires_at": later}),
+        await send_json(world.hub, key, picture, expires_at=soon),
+    ]
+    assert [answer.status for answer in answers] == [201, 201]
+    kept = [answer.json()["media"]["expires_at"] for answer in answers]
+    assert kept == ["2999-06-01T10:00:00.000Z"] * 2
+    form = part("expires_at", later.encode()), part("file", fresh(), file="a.png")
+    assert (await send_form(world.hub, key, *form)).json()["media"]["expires_at"] == kept[0]
+    # Somebody wants it for ever.
+    for_ever = await send(world.hub, key, picture)
+    media = for_ever.json()["media"]
+    assert (media["expires_at"], media["version"]) == (None, 2)
+    for wrong in ("2020-01-01T00:00:00Z", "tomorrow"):
+        refused = await send_json(world.hub, key, fresh(), expires_at=wrong)
+        assert pointers(check_problem(refused, 422, "invalid_params")) == ["/expires_at"]

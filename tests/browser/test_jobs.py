@@ -45,7 +45,7 @@ async def test_a_message_waits_for_a_bot_and_is_cancelled_retried_and_discarded(
 ) -> None:
     page, shop = dashboard.page, await demo(admin)
     await dashboard.sign_in(await shop.key("merchant"), "/#/jobs")
-    await expect(page.locator("empty-state")).to_contain_text("There are no jobs yet")
+    await expect(page.locator(".job-listed empty-state")).to_contain_text("There are no jobs yet")
     await send(shop)
     await expect(rows(page)).to_contain_text("waits for a bot")
     await expect(card(page, "message_sending")).to_contain_text("1 wait for a bot")
@@ -83,7 +83,7 @@ async def test_many_are_chosen_or_all_that_the_filter_names(
     question = page.get_by_role("dialog", name="Cancel all queued jobs?")
     await expect(question.get_by_role("button", name="Leave them")).to_be_focused()
     await question.get_by_text("Do it").click()
-    await expect(page.locator("empty-state")).to_contain_text("No job matches")
+    await expect(page.locator(".job-listed empty-state")).to_contain_text("No job matches")
     await page.get_by_label("State").select_option("Cancelled")
     await expect(rows(page)).to_have_count(4)
     await page.locator(".job-acts").get_by_role("button", name="Discard all").click()

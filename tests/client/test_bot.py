@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hub.client import NotSent, Task, TaskOver
+from hub.client import Bot, NotSent, Task, TaskOver
 from hub.protocol.errors import Forbidden
 from tests.client.answering import client
 from tests.client.fake_hub import FakeConnection, FakeHub, error
@@ -72,6 +72,33 @@ async def test_run_does_up_to_the_credit_at_once() -> None:
     assert most == jobs.most == 7
     assert {job.state for job in jobs.jobs.values()} == {"succeeded"}
     assert jobs.jobs["j3"].answers[0]["result"] == {"messageId": "m3"}
+
+
+async def test_several_loops_share_the_tasks() -> None:
+    jobs = FakeJobs(20)
+    takers: list[list[str]] = [[], [], []]
+
+    async def call(task: Task) -> str:
+        await asyncio.sleep(0.01)
+        return task.message_id
+
+    async def loop(bot: Bot, taken: list[str]) -> None:
+        async for task in bot:
+            await task.send(call, task)
+            taken.append(task.job)
+
+    async with (
+        FakeHub(jobs.script()) as fake,
+        client(fake) as hub,
+        hub.bot(credit=3) as bot,
+        asyncio.TaskGroup() as group,
+    ):
+        for taken in takers:
+            group.create_task(loop(bot, taken))
+        await jobs.over()
+        bot.stop()
+    assert sorted(job for taken in takers for job in taken) == sorted(jobs.jobs)
+    assert all(takers)
 
 
 async def run_one(
@@ -147,7 +174,7 @@ async def test_whatever_else_ends_a_call_leaves_it_uncertain_and_is_not_tried_ag
 
     (answer,) = await run_one(handler)
     assert (answer["uncertain"], answer["retry"]) == (True, False)
-    assert answer["error"] == "uncertain: TimeoutError: no answer"
+    assert answer["error"] == "TimeoutError: no answer"
     assert (gateway.sent, returned) == ([], [None])
 
 
@@ -193,7 +220,7 @@ async def test_the_gateway_is_asked_about_what_is_uncertain(found: Any) -> None:
         assert (first["type"], first["result"]) == ("done", {"messageId": "wa-9"})
         assert gateway.sent == []
     elif found is None:
-        assert first["error"] == "uncertain: TimeoutError: no answer"
+        assert first["error"] == "TimeoutError: no answer"
     elif isinstance(found, NotSent):
         assert first["error"] == "TimeoutError: no answer; not sent: not in the chat"
         assert (first["uncertain"], first["retry"]) == (False, True)

@@ -223,6 +223,28 @@ async def test_a_clock_that_is_wrong_leaves_deadlines_to_the_hub() -> None:
         await (await anext(bot)).done()
 
 
+async def test_leaving_does_not_tear_what_is_being_written_down(tmp_path: Path) -> None:
+    """What is on its way to the journal is a call already: it comes to its end."""
+    jobs, sent = FakeJobs(1), []
+
+    async def call() -> str:
+        sent.append(1)
+        return "wa"
+
+    async with FakeHub(jobs.script()) as fake, client(fake) as hub:
+        async with hub.bot(journal=tmp_path / "j") as bot:
+            task = await anext(bot)
+            sending = asyncio.create_task(task.send(call))
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="leaving the block"):
+                await task.fail("no")
+            with pytest.raises(RuntimeError, match="leaving the block"):
+                await task.send(call)
+        assert await sending == {"messageId": "wa"}
+    assert sent == [1]
+    assert jobs.jobs["j0"].answers[0]["type"] == "done"
+
+
 # ── the journal ──────────────────────────────────────────────────────────────────────────────
 
 
@@ -271,7 +293,7 @@ async def test_a_death_inside_the_call_is_uncertain(tmp_path: Path, redelivered:
     (answer,) = job.answers
     assert answer["attempt"] == (2 if redelivered else 1)
     assert (answer["uncertain"], answer["retry"]) == (True, False)
-    assert answer["error"] == "uncertain: the bot died inside the gateway's call"
+    assert answer["error"] == "the bot died inside the gateway's call"
 
 
 @pytest.mark.parametrize("found", ["wa-1", NotSent("not there")])

@@ -22,6 +22,7 @@ from storage import (
     messages,
     orders,
     products,
+    recurring,
     templates,
     webhook_logs,
     webhooks,
@@ -73,6 +74,7 @@ class World:
         task = samples.task(order.id, driver_id="d", **own)
         message = samples.message(phone=PHONE, **own)
         webhook = samples.webhook(**own)
+        again = samples.recurring_job(name=f"t {product.id}", **own)
         job = samples.job(state="dead" if kind == "dead_job" else "queued", **own)
         file = samples.file(hash=product.id.replace("-", "") * 2, **own)
 
@@ -91,6 +93,8 @@ class World:
                 attempt = samples.attempt(webhook.id, delivery_id=webhook.id, **own)
                 await webhooks.insert(tx, webhook)
                 return (await webhook_logs.insert(tx, attempt)).delivery_id
+            if kind == "recurring":
+                return (await recurring.insert(tx, again)).id
             if kind in ("job", "dead_job"):
                 return (await jobs.insert(tx, job)).id
             await orders.insert(tx, order)
@@ -194,6 +198,13 @@ async def an_order(world: World, merchant_id: str) -> Body:
     return {"customer_phone": "+263771234567", "items": [item]}
 
 
+async def a_recurring_job(world: World, merchant_id: str) -> Body:
+    return {
+        "name": f"Daily {samples.new_id()}", "task": "send", "schedule": "0 9 * * *",
+        "args": {"to": PHONE, "text": "Hello"},
+    }  # fmt: skip
+
+
 async def a_conversation(world: World, merchant_id: str) -> Body:
     await world.row("message", merchant_id)
     return {"phone": PHONE}
@@ -239,8 +250,10 @@ TABLE: dict[str, Row] = {
     "merchants.get": Row("amvb", of("merchant")),
     "merchants.list": Row("amvb", said()),
     "merchants.update": Row("am", of("merchant", name="renamed")),
+    "messages.bulk": Row("am", said(template="order_status", recipients=[{"to": PHONE}])),
     "messages.get": Row("amvb", of("message")),
     "messages.list": Row("amvb", said()),
+    "messages.send": Row("amb", said(to=PHONE, text="Hello")),
     "orders.create": Row("amb", an_order),
     "orders.delete": Row("am", of("cancelled_order")),
     "orders.get": Row("amvb", of("order")),
@@ -262,6 +275,11 @@ TABLE: dict[str, Row] = {
     "queues.pause": Row("am", said(name="order_processing")),
     "queues.resume": Row("am", said(name="order_processing")),
     "queues.stats": Row("amv", said()),
+    "recurring.create": Row("am", a_recurring_job),
+    "recurring.delete": Row("am", of("recurring")),
+    "recurring.get": Row("amv", of("recurring")),
+    "recurring.list": Row("amv", said()),
+    "recurring.update": Row("am", of("recurring", missed="skip")),
     "sessions.disconnect": Row("am", of("session")),
     "sessions.list": Row("am", said()),
     "templates.activate": Row("am", of("template")),

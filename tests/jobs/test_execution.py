@@ -333,3 +333,29 @@ async def test_a_failure_may_say_how_long_to_wait_and_write_too(factory: Factory
     wait = parse_ms((await factory.job(job)).run_at) - factory.now_ms()
     assert 8_000 < wait <= 10_000
     assert seen == ["retrying"]
+
+
+async def test_what_was_claimed_and_never_performed_is_handed_back(factory: Factory) -> None:
+    """Its definition was gone with the broker."""
+    [job] = await factory.add()
+    execution = execution_of(factory)
+    execution.expect(arq_id(job))
+    assert (MERCHANT, job.id) in execution.held
+    execution.drop(arq_id(job))
+    await execution.drained()
+    after = await factory.job(job)
+    assert (after.state, after.attempt, after.max_attempts) == ("queued", 1, 4)
+    assert execution.held == set()
+    execution.drop(arq_id(job))
+    assert await factory.attempts(job) == []
+
+
+async def test_what_is_expected_is_claimed_once(factory: Factory) -> None:
+    [job] = await factory.add()
+    execution = execution_of(factory)
+    execution.expect(arq_id(job))
+    execution.expect(arq_id(job))
+    await asyncio.gather(execution.take_on(arq_id(job)), execution.take_on(arq_id(job)))
+    execution.drop(arq_id(job))
+    assert factory.begun == [(job.id, 1)]
+    assert (await factory.job(job)).state == "succeeded"

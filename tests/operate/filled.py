@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
-from storage import events, instances
+from storage import events, instances, work
 from storage.database import Database, Transaction, Value
 from storage.scope import HUB, Scope
+from storage.work import Worker
 
 NOW = "2026-11-22T10:00:00.123Z"
 LATER = "2027-01-01T00:00:00.000Z"
@@ -64,6 +65,9 @@ async def fill(database: Database, merchant: str = "shop", *, stored: int = 5) -
         )  # fmt: skip
         await instances.beat(tx, "some-hub", NOW)
         await instances.connect_bot(tx, _id(1), "some-hub")
+        worker = Worker("w-1", "some-hub", "worker", ["message_sending"], "here", 7, NOW, NOW)
+        await work.enter(tx, worker)
+        await work.move_cursor(tx, "webhooks", None, 3, NOW)
 
     known = await database.identity()
     await database.write(log, HUB)
@@ -153,6 +157,18 @@ def _rows(merchant: str) -> dict[str, list[dict[str, Value]]]:
             {"id": "z", "parent_id": "m", **job},
             {"id": "a", "parent_id": "z", "result": '{"ok": true}', **job},
         ],
+        "job_attempts": [
+            {"job_id": "a", "attempt": 1, "outcome": "lost", "error": "its worker died",
+             "traceback": "line\nline", "ended_at": NOW, **of}
+        ],
+        "job_inputs": [{"job_id": "m", "input": '[{"to": "+1", "variables": {"a": 1}}]', **of}],
+        "paused_queues": [{"queue": "message_sending", "paused_at": NOW, **of}],
+        "recurring_jobs": [
+            {"id": _id(16), "name": "Monday", "queue": "message_sending", "task": "bulk",
+             "schedule": "0 9 * * 1", "time_zone": "Africa/Harare", "next_run_at": LATER,
+             **of, **stamps}
+        ],
+        "send_slots": [{"phone": "+1", "free_at": LATER, **of}],
         "idempotency_keys": [
             {"method": "orders.create", "key": "k", "request_hash": "d" * 64,
              "response": '{"n": 1}', "created_at": NOW, "expires_at": LATER, **of}

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from hub.protocol.ids import Uuid7Source, uuid7
+from hub.protocol.ids import Uuid7Source, least_uuid7, uuid7
 
 
 class Clock:
@@ -67,3 +67,12 @@ def test_two_sources_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     Clock(monkeypatch, 1000)
     one, two = Uuid7Source(), Uuid7Source()
     assert not {one() for _ in range(5000)} & {two() for _ in range(5000)}
+
+
+def test_the_least_id_of_a_moment() -> None:
+    moment = 1_764_000_000_123
+    for earlier in (1, 1000, 10**9):
+        assert least_uuid7(moment - earlier) < least_uuid7(moment)
+    made = uuid7()
+    now_ms = int(made.replace("-", "")[:12], 16)
+    assert least_uuid7(now_ms) <= made < least_uuid7(now_ms + 1)

@@ -4,6 +4,7 @@ import {
   aboutJob,
   ALLOWED,
   jobQuestion,
+  manyParams,
   newestFirst,
   Progress,
   STATES,
@@ -32,8 +33,27 @@ test('a question names what is asked for, and says which jobs answer it', () => 
   assert.ok(!accepts(job({ state: 'running' })));
   assert.ok(!accepts(job({ state: 'dead', merchant_id: 'm2' })));
   const all = jobQuestion({ queue: '', state: '', parent: '', merchantId: null });
-  assert.deepEqual(all.parts.all, {});
+  assert.deepEqual(all.parts.all, { whole: true });
+  assert.ok(!all.accepts(job({ parent_id: 'p' })));
   assert.ok(all.accepts(job()));
+});
+
+test('many are changed one merchant at a time', () => {
+  const filter = { queue: '', state: 'dead', parent: '', merchantId: null };
+  const chosen = [job({ id: 'a' }), job({ id: 'b', merchant_id: 'm2' }), job({ id: 'c' })];
+  assert.deepEqual(manyParams(filter, chosen, ['m1', 'm2', 'm3']), [
+    { ids: ['a', 'c'], merchant_id: 'm1' },
+    { ids: ['b'], merchant_id: 'm2' },
+  ]);
+  assert.deepEqual(manyParams(filter, [], ['m1', 'm2']), [
+    { state: 'dead', merchant_id: 'm1' },
+    { state: 'dead', merchant_id: 'm2' },
+  ]);
+  assert.deepEqual(manyParams({ ...filter, merchantId: 'm2' }, [], ['m1', 'm2']), [
+    { state: 'dead', merchant_id: 'm2' },
+  ]);
+  assert.deepEqual(manyParams(filter, [], []), [{ state: 'dead' }]);
+  assert.deepEqual(manyParams(filter, [job()], []), [{ ids: ['j1'] }]);
 });
 
 test('newest first by the time of their making, whatever their ids', () => {

@@ -77,6 +77,16 @@ def test_the_same_content_of_two_merchants_is_two_files(blobs: Blobs) -> None:
     assert blobs.file(other).read_bytes() == CONTENT
 
 
+def test_the_same_content_again_heals_a_file(blobs: Blobs) -> None:
+    with written(blobs) as incoming:
+        blobs.settle(blobs.place(incoming, BLOB))
+    blobs.file(BLOB).write_bytes(b"what the disk has made of it")
+    with written(blobs) as incoming:
+        assert blobs.settle(blobs.place(incoming, BLOB))
+    assert blobs.file(BLOB).read_bytes() == CONTENT
+    assert files(blobs) == [f"m1/{HASH[:2]}/{HASH}.png"]
+
+
 def test_the_same_content_again_changes_nothing(blobs: Blobs) -> None:
     for _ in range(2):
         with written(blobs) as incoming:

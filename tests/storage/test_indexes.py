@@ -382,6 +382,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
     "webhook_logs": {
         **_kept("attempt"),
         "due": [Call(ALL, lambda made: (LATER, 10))],
+        "expire": [Call(ALL, lambda made: (NO_ID, 10))],
         "insert_many": [Call(ANY, lambda made: ([PENDING],))],
         "page": _paged(webhook_id=NO_ID, delivery_id="d", status="failed"),
         "payload": [Call(ONE, lambda made: (made.attempt.delivery_id,))],
@@ -395,6 +396,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "forget_failures": [Call(ANY, lambda made: (made.webhook.id,))],
         "note_failure": [Call(ANY, lambda made: (made.webhook.id, NOW, "why"))],
         "note_success": [Call(ANY, lambda made: (made.webhook.id, NOW, NOW))],
+        "target": [Call(ONE, lambda made: (made.webhook.id, made.attempt.delivery_id))],
         "page": _paged(is_active=True),
     },
     "work": {

@@ -126,7 +126,9 @@ async def test_numbers_of_a_queue(database: Database) -> None:
         samples.job(id="late", created_at=at(0), run_at=at(9), **sending),
         samples.job(id="longest", created_at=at(5), run_at=at(5), **sending),
         samples.job(id="parked", created_at=at(6), run_at=at(6), awaits="bot", **sending),
-        samples.job(id="held", created_at=at(6), awaits="bot", state="running", **sending),
+        samples.job(
+            id="held", created_at=at(6), awaits="bot", state="running", worker="w", **sending
+        ),
         samples.job(id="done", state="succeeded", started_at=at(1), finished_at=at(2), **sending),
         samples.job(id="dead", state="dead", finished_at=at(60), **sending),
         samples.job(id="theirs", merchant_id="m2", run_at=at(1), **sending),

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from hub.protocol.ids import least_uuid7
+from hub.protocol.times import parse_ms
 from storage import (
     events,
     idempotency,
@@ -392,6 +394,26 @@ async def test_one_attempt_of_a_delivery_is_pending(database: Database, made: Ev
     found = await read(database, lambda tx: webhook_logs.payload(tx, "d1"))
     assert json.loads(str(found)) == {"a": 1}
     assert await read(database, lambda tx: webhook_logs.payload(tx, "d1"), THEIRS) is None
+
+
+async def test_old_attempts_are_removed_but_not_pending_ones(
+    database: Database, made: Everything
+) -> None:
+    moment = parse_ms(NOW)
+    ids = [least_uuid7(moment + number) for number in range(4)]
+    for number, id_ in enumerate(ids):
+        record = samples.attempt(
+            made.webhook.id, id=id_, status="pending" if number == 1 else "dead"
+        )
+        await write(database, lambda tx, record=record: webhook_logs.insert(tx, record))  # type: ignore[misc]
+
+    async def expire(limit: int) -> int:
+        before = least_uuid7(moment + 3)
+        return await write(database, lambda tx: webhook_logs.expire(tx, before, limit), HUB)
+
+    assert [await expire(1), await expire(9), await expire(9)] == [1, 1, 0]
+    page = await read(database, lambda tx: webhook_logs.page(tx, "", 9, webhook_id=made.webhook.id))
+    assert {log.id for log in page} == {ids[1], ids[3], made.attempt.id}
 
 
 async def test_webhooks_are_found_by_whether_they_are_called(

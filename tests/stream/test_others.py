@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from hub.protocol.drafts import Origin
 from hub.protocol.ids import Uuid7Source, uuid7
 from hub.stream.append import Outcome, Placed
 from hub.stream.entry import Entry
@@ -450,3 +451,27 @@ async def test_two_that_open_a_log_of_another_database_agree_on_its_epoch(
     finally:
         await first.close()
         await second.close()
+
+
+async def test_one_without_readers_reads_nothing_of_the_others(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 0.02)
+
+    async def change(scope: WriteScope) -> None:
+        scope.record(Origin("m1", "hub"), "custom_done", {})
+
+    async with (
+        running(postgres_url) as hub,
+        running(postgres_url, notices=False, ring=1) as worker,
+    ):
+        worker.log.follows = False
+        for round_ in range(1, 4):
+            await publish(hub.log, [draft(f"{round_}-{n}") for n in range(9)])
+            committed = await worker.log.commit(change, HUB)
+            assert committed.offset == worker.log.end == 10 * round_
+        await publish(hub.log, [draft("last")])
+        await until(lambda: worker.log.end == 31)
+        assert worker.heard == [10, 20, 30]
+        await until(lambda: hub.heard == list(range(1, 32)))
+        assert (hub.torn, worker.torn) == (0, 0)

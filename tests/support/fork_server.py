@@ -21,7 +21,7 @@ from types import FrameType
 import msgspec
 
 import run
-from tests.support import tracing
+from tests.support import errands, tracing
 from tests.support.forking import Answer, Failed, Fork, Forked, Reaped, Request
 
 USED_LATER = (
@@ -112,6 +112,8 @@ def _take_on(order: Fork, files: list[int]) -> None:
 def _run_hub(order: Fork) -> int:
     if order.statements is not None:
         tracing.watch(Path(order.statements))
+    if errands.KNOWN_BY in os.environ:
+        errands.register()
     return run.main(order.arguments)
 
 

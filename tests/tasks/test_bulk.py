@@ -7,7 +7,8 @@ import pytest
 
 from hub.stream.waiting import WriteScope
 from jobs import by_hand
-from jobs.message_sending.bulk import To, queue_bulk
+from jobs.message_sending.bulk import queue_bulk
+from jobs.tasks import To
 from storage import jobs, sending, work
 from storage.database import Transaction
 from storage.errors import Unavailable

@@ -146,8 +146,8 @@ def _upload() -> Operation:
     command = operation(COMMANDS["media.upload"])
     return structs.replace(
         command,
-        description="The bare picture may have `merchant_id` and `id` in the query, and its name "
-        "in `X-File-Name`.",
+        description="The bare picture may have `merchant_id`, `id` and `expires_at` in the query, "
+        "and its name in `X-File-Name`.",
         forms={"multipart/form-data": _FORM, **dict.fromkeys(_PICTURE, _FILE)},
         statuses=frozenset({415}),
         makes=False,

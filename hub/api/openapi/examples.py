@@ -39,6 +39,23 @@ BODIES: dict[str, dict[str, Any]] = {
         "AAGKAOsl80UQAAAAAElFTkSuQmCC",
     },
     "merchants.update": {"name": "Corner shop"},
+    "messages.bulk": {
+        "template": "order_status", "variables": {"status": "ready"},
+        "recipients": [
+            {
+                "to": "+263771234567",
+                "variables": {"order_id": "ORD-1", "delivery_date": "2026-11-22"},
+            },
+            {
+                "to": "+263772345678",
+                "variables": {"order_id": "ORD-2", "delivery_date": "2026-11-23"},
+            },
+        ],
+    },
+    "messages.send": {
+        "id": ID, "to": "+263771234567", "template": "payment_request",
+        "variables": {"order_id": "ORD-1", "amount": "9.00"},
+    },
     "orders.create": {
         "id": ID, "customer_phone": "+263771234567", "items": [{"product_id": ID, "quantity": 2}],
         "notes": "No sugar",
@@ -52,6 +69,11 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "products.set_media": {"media_ids": []},
     "products.update": {"price": 500},
+    "recurring.create": {
+        "id": ID, "name": "Good morning", "task": "send", "schedule": "30 9 * * MON-FRI",
+        "time_zone": "Africa/Harare", "args": {"to": "+263771234567", "text": "We are open."},
+    },
+    "recurring.update": {"schedule": "0 10 * * MON-FRI"},
     "templates.create": {
         "id": ID, "name": "order_ready", "type": "buttons",
         "body": "Order {{order_id}} is ready, {{name}}.", "footer": "Thank you",

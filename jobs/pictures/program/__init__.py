@@ -7,6 +7,6 @@ line and answers with a line of JSON each:
     {"look": path}    `{"type", "width", "height"}`, see `check`
     {"shrink": path}  `{"placeholder", "made": [{…, "size"}]}` and behind it the files, see `shrink`
 
-or `{"refused": a sentence}`, or `{"fault": …}` for what is no picture's doing. It ends with its
-input.
+or `{"refused": a sentence}`, `{"missing": true}` where there is no such file, or `{"fault": …}` for
+what is no picture's doing. It ends with its input.
 """

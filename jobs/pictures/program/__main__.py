@@ -52,6 +52,8 @@ def main() -> None:
         # A picture that takes longer ends the process, whatever library it is in.
         try:
             answer, files = _answer(json.loads(line))
+        except FileNotFoundError:
+            answer = {"missing": True}
         except Refused as refused:
             answer = {"refused": str(refused)}
         except Exception as error:

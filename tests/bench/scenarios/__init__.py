@@ -13,6 +13,7 @@ from tests.bench.scenarios import (
     http_streams,
     ingest,
     ingest_postgres,
+    jobs,
     memory,
     messages,
     pictures,
@@ -22,6 +23,7 @@ from tests.bench.scenarios import (
     slow_reader,
     templates,
     uploads,
+    webhooks,
 )
 
 Scenario = Callable[[Plan], Outcome]
@@ -43,4 +45,6 @@ SCENARIOS: dict[str, Scenario] = {
     "pictures": pictures.run,
     "backup": backup.run,
     "templates": templates.run,
+    "jobs": jobs.run,
+    "webhooks": webhooks.run,
 }

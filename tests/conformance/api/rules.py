@@ -19,6 +19,17 @@ _MANY = {
     "(/ids)?": "ids, or what jobs have in common, one of the two",
     "/state": "states in which such a change is possible",
 }
+_SENT = {
+    "/to": "whom a gateway can reach",
+    "/text": "a text or a template, one of the two, that says something",
+    "/template|/template_id|/variables/.*": "an active template of the merchant, and its values",
+    "/send_at|/expires_at": "times ahead, the second one later",
+}
+_RECURRING = {
+    "/schedule": "five fields of cron that come some time",
+    "/time_zone": "a name of the IANA database",
+    "/args(/.*)?": "what the task takes",
+}
 _WEBHOOK = {
     "/url": "an address of http or https",
     "/event_types/[0-9]+": "a type that the hub knows, or a prefix of one",
@@ -34,7 +45,10 @@ RULES: dict[str, dict[str, str]] = {
         "(/file_data|/file)?": "base64 of a picture, or a picture",
         "/file_name|/mime_type": "a name and a type that a file may have",
         "/id": "a UUID; a form says no patterns",
+        "/expires_at": "a time to come",
     },
+    "messages.bulk": _SENT,
+    "messages.send": _SENT,
     "orders.create": {
         "/items/[0-9]+/product_id": "an active product of the merchant, once in an order",
         "/items(/[0-9]+)?": "products of one currency, and a total that a number holds",
@@ -43,6 +57,8 @@ RULES: dict[str, dict[str, str]] = {
         "/media_ids/[0-9]+": "a picture of the merchant, once",
         "/primary": "one of media_ids",
     },
+    "recurring.create": _RECURRING,
+    "recurring.update": _RECURRING,
     "templates.create": {_CONTENT: _CONTENT_RULE},
     "templates.preview": {
         _CONTENT: _CONTENT_RULE,

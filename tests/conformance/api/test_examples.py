@@ -7,8 +7,8 @@ OTHERWISE = {
     "keys.revoke": 404,  # the hub chooses the ids of keys and of connections
     "sessions.disconnect": 404,
     "conversations.get": 404,  # messages come as events
-    "messages.get": 404,
-    **dict.fromkeys(("jobs.get", "jobs.status", "jobs.cancel", "jobs.retry", "jobs.discard"), 404),
+    "jobs.discard": 409,  # the job of the examples is cancelled, and tried again
+    "webhooks.replay": 404,  # nothing was delivered yet
     "orders.delete": 409,  # the order of the examples is confirmed
 }
 """What another status shows than success."""

@@ -17,7 +17,7 @@ from jobs.pictures.store import PictureStore
 from storage import jobs
 from storage.merchant_records import Job
 from storage.scope import Scope
-from tests.api.pictures import fresh, send, uploaded
+from tests.api.pictures import fresh, uploaded
 from tests.gateway.local_hub import LocalHub
 from tests.jobs.workbench import Workbench
 from tests.media.making import jpeg, noise, oriented, saved
@@ -176,7 +176,8 @@ async def test_removed_and_sent_again_while_its_sizes_are_made(
 async def test_what_cannot_be_decoded_has_come_to_its_end(
     local: LocalHub, bench: Workbench
 ) -> None:
-    media = await uploaded(local, local.keys["merchant"])
+    picture = fresh()
+    media = await uploaded(local, local.keys["merchant"], picture)
     (file,) = local.services.media.root.rglob(media["file_name"])
     file.write_bytes(jpeg()[:200])  # its disk has forgotten the rest
     (job,) = await bench.work()
@@ -190,8 +191,13 @@ async def test_what_cannot_be_decoded_has_come_to_its_end(
     answer = await get(local, failed["url"])
     assert answer.status == 404
     assert job.result["reason"] in answer.json()["detail"]
-    again = await send(local, local.keys["merchant"], fresh())
-    assert again.status == 201
+    # Sent again, it is tried again.
+    again = await uploaded(local, local.keys["merchant"], picture)
+    assert (again["id"], again["status"], again["version"]) == (media["id"], "processing", 3)
+    (job,) = await bench.work()
+    assert job.result["processed"] is True
+    ready = await row(local, media["id"])
+    assert (ready["status"], "error" in ready["metadata"]) == ("ready", False)
 
 
 async def test_without_its_file_it_fails(local: LocalHub, bench: Workbench) -> None:
