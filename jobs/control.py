@@ -9,7 +9,7 @@ for later comes by `schedule`. Every process does all of it; the database says w
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 
@@ -60,6 +60,7 @@ class Queues:
         self._gathered = Gathering(self._put)
         self._clock = Clock(context)
         self._holder = Holder(context, instance, self._names, self._holds)
+        self._wake = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
 
     # ── what is told ─────────────────────────────────────────────────────────────────────────
@@ -83,6 +84,7 @@ class Queues:
 
     def look_again(self) -> None:
         """Compare what waits: a queue goes on, or the broker is back and may have lost it."""
+        self._wake.set()
         if self._reconciler is not None:
             self._reconciler.wake()
 
@@ -195,11 +197,14 @@ class Queues:
     async def _look(self, execution: Execution) -> None:
         """See now and then what nobody may have told: the rows say it."""
         while True:
+            self._wake.clear()
             try:
                 await self._look_once(execution)
             except StorageError as error:
                 log.warning("it cannot be seen what is to end", error=str(error))
-            await asyncio.sleep(_LOOK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._wake.wait()
 
     async def _look_once(self, execution: Execution) -> None:
         database = self._context.database

@@ -47,31 +47,36 @@ class Reconciler:
 
     async def run(self) -> None:
         """Compare at once, and now and then until cancelled."""
+        moment_ms = 0
         while True:
             self._wake.clear()
             begun = time.monotonic()
             try:
                 for queue in NAMES:
-                    await self.put_back(queue)
+                    await self.put_back(queue, moment_ms)
             except BrokerGone:
                 pass  # said once by `ArqQueues`, which wakes this when it is back
             except StorageError as error:
                 log.warning("what waits could not be compared", error=str(error))
             took = time.monotonic() - begun
+            moment_ms = 0
             try:
                 async with asyncio.timeout(max(SECONDS, took * _SHARE)):
                     await self._wake.wait()
             except TimeoutError:
-                continue
+                moment_ms = _MOMENT_MS
 
-    async def put_back(self, queue: Queue) -> int:
+    async def put_back(self, queue: Queue, moment_ms: int = _MOMENT_MS) -> int:
         """Put back what is missing in a queue; how many they were.
+
+        Args:
+            moment_ms: what came due so lately is left alone.
 
         Raises:
             BrokerGone, StorageError: not all was compared.
         """
         put, after = 0, None
-        until = format_ms(self._context.clock() - _MOMENT_MS)
+        until = format_ms(self._context.clock() - moment_ms)
         while True:
 
             async def read(

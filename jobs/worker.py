@@ -23,6 +23,7 @@ from typing import Any
 
 import arq.worker
 import structlog
+from redis.exceptions import RedisError
 
 from .arq_queues import ArqQueues, BrokerGone, Gathering
 from .queues import RUN
@@ -143,9 +144,10 @@ class QueueWorker(arq.worker.Worker):
         del self.tasks[job_id]
         self._dropped(job_id)
         if not task.cancelled() and (error := task.exception()) is not None:
-            # Redis was gone before the definition was read, or a fault of ours: the database
-            # still has the job as waiting or as running here, and it is put back.
-            log.warning("a job was not run", job=job_id, error=f"{type(error).__name__}: {error}")
+            # The database has the job as waiting or as held here: it is put back. That Redis is
+            # gone is said elsewhere.
+            level = logging.DEBUG if isinstance(error, RedisError | OSError) else logging.ERROR
+            log.log(level, "a job was not run", job=job_id, exc_info=error)
         score = self._again.pop(job_id, None)
         if score is not None and self.allow_pick_jobs:
             self._start(job_id, score)
