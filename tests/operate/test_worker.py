@@ -310,3 +310,17 @@ async def test_pictures_are_for_workers_that_see_them(
             assert "the media folder is not the one of the hubs" not in doctor.out
             assert f"on {os.uname().nodename}: media_processing" in doctor.out
             assert "nobody does the jobs of message_sending" in doctor.out
+
+
+async def test_doctor_wants_one_broker_for_several_hubs(
+    places: tuple[Path, Path], postgres_url: str
+) -> None:
+    settings = {
+        "HUB_DATABASE_URL": postgres_url,
+        "HUB_ADMIN_KEY": "an admin key of these hubs, both",
+    }
+    said = "give all of them the same HUB_REDIS_URL"
+    async with HubProcess(places[0], settings):
+        assert said not in (await run_py(places[0] / "data", "doctor", settings=settings)).out
+        async with HubProcess(places[1], settings):
+            assert said in (await run_py(places[0] / "data", "doctor", settings=settings)).out
