@@ -162,7 +162,7 @@ class Server:
         await asyncio.to_thread(self._tidy)
 
     async def kill(self) -> None:
-        """End it at once; it has written what it has acknowledged."""
+        """End it at once; it has written what it acknowledged."""
         if self._process is not None:
             await self._end(signal.SIGKILL)
 

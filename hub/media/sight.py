@@ -16,6 +16,19 @@ _LOOKED_AT = 5
 """So many of the newest files are looked for: one of them may be on its way out."""
 
 
+async def living_hubs(database: Database) -> list[str]:
+    """The ids of the hubs that run on a database.
+
+    Raises:
+        StorageError: the database does not answer.
+    """
+
+    async def read(tx: Transaction) -> list[str]:
+        return await instances.living(tx, format_ms(parse_ms(await tx.now()) - _LATELY_MS))
+
+    return await database.read(read, HUB)
+
+
 async def unseen(database: Database, root: Path) -> str | None:
     """Why a folder is not the hubs'; None where it is, or where there is nothing to tell it by.
 
@@ -25,18 +38,16 @@ async def unseen(database: Database, root: Path) -> str | None:
         StorageError: the database does not answer.
     """
 
-    async def read(tx: Transaction) -> tuple[list[str], list[MediaFile]]:
-        lately = format_ms(parse_ms(await tx.now()) - _LATELY_MS)
-        newest = await media.page(tx, "", _LOOKED_AT, newest_first=True)
-        return await instances.living(tx, lately), newest
+    async def read(tx: Transaction) -> list[MediaFile]:
+        return await media.page(tx, "", _LOOKED_AT, newest_first=True)
 
-    hubs, newest = await database.read(read, HUB)
+    hubs, newest = await living_hubs(database), await database.read(read, HUB)
     blobs = [Blob(file.merchant_id, file.file_name) for file in newest]
     return await asyncio.to_thread(_look, root, hubs, blobs)
 
 
 def _look(root: Path, hubs: list[str], blobs: list[Blob]) -> str | None:
-    if not root.is_dir():
+    if not root.is_dir() and (hubs or blobs):
         return f"{root} is not there"
     if hubs and not any(Blobs(root, hub).is_known for hub in hubs):
         return f"{root} is another folder than that of the hub that runs"

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 
 from hub.addresses import is_loopback, network
-from hub.media.sight import unseen
+from hub.media.sight import living_hubs, unseen
 from hub.media.signing import KEY as MEDIA_KEY
 from hub.server import listen
 from hub.settings import Settings, masked_address
@@ -133,6 +133,15 @@ async def _work(settings: Settings, database: Database) -> list[Finding]:
     except StorageError:  # which `inspect` has told
         return []
     found = await inspect_workers(database, settings.workers)
+    if settings.redis_url is None and len(hubs := await living_hubs(database)) > 1:
+        found.append(
+            Finding(
+                "warn",
+                f"{len(hubs)} hubs run on this database, and this one has a broker of its own: "
+                "progress of jobs is seen at the hub that does them alone",
+                "give all of them the same HUB_REDIS_URL",
+            )
+        )
     reason = await unseen(database, settings.media_folder) if database.shared else None
     if reason is not None:
         said = f"the media folder is not the one of the hubs on this database: {reason}"

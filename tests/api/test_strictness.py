@@ -60,6 +60,10 @@ MALFORMED = {
     "null": b"null", "a number": b"1", "a comma too much": b'{"a":1,}', "spaces": b"   ",
 }  # fmt: skip
 PLACE = "@@here@@"
+VARIABLES = {
+    "{id}": examples.ID, "{number}": "1", "{phone}": "263771", "{name}": "message_sending",
+}  # fmt: skip
+"""The variables of paths, and values that fit them."""
 
 RESOURCES = sorted({name.partition(".")[0] for name in COMMANDS})
 
@@ -80,7 +84,9 @@ def takes_json(command: Command, method: str) -> bool:
 
 
 def filled(path: str) -> str:
-    return path.replace("{id}", examples.ID).replace("{number}", "1").replace("{phone}", "263771")
+    for variable, value in VARIABLES.items():
+        path = path.replace(variable, value)
+    return path
 
 
 def takes_body(method: str) -> bool:
@@ -144,7 +150,7 @@ async def test_odd_values_in_every_address(shop: Shop, resource: str) -> None:
         for value in IN_ADDRESSES:
             if "{" in command.http and value not in ("", ".."):
                 _, _, template = command.http.partition(" ")
-                for variable in ("{id}", "{number}", "{phone}"):
+                for variable in VARIABLES:
                     answer = await ask(shop, method, filled(template.replace(variable, value, 1)))
                     assert answer.status < 500, (command.name, value, answer)
             if not takes_body(method):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.hub_process import HubProcess
+from tests.support.receiver import receiving, silent
 from tests.support.rest import call, merchant_of, new_key
 
 PHONE = "+263771234567"
@@ -58,7 +59,8 @@ async def until(look: Callable[[], Awaitable[Any]], wanted: Any) -> None:
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     settings = {
-        "HUB_WORKERS": "order_processing,message_sending", "HUB_RATE_LIMIT": "off",
+        "HUB_WORKERS": "order_processing,message_sending,webhook_delivery",
+        "HUB_WEBHOOK_ALLOW": "127.0.0.1", "HUB_RATE_LIMIT": "off",
     }  # fmt: skip
     async with HubProcess(tmp_path, settings) as hub:
         merchant_id = await merchant_of(hub, hub.admin_key)
@@ -79,7 +81,8 @@ async def test_a_queue_stands_still_and_goes_on(desk: Desk) -> None:
     stands = await desk.queue("order_processing")
     assert (stands["waiting"], stands["paused_for"], stands["active"]) == (1, "one", 0)
     await desk.ask("POST", "/queues/order_processing/resume", {})
-    await until(state, "succeeded")
+    async with asyncio.timeout(5):  # it is not the next look of somebody that finds it
+        await until(state, "succeeded")
     assert (await desk.queue("order_processing"))["completed"] == 1
     text = (await call(desk.hub, "GET", "/metrics")).body.decode()
     made = r'hub_job_attempts_total\{outcome="succeeded",queue="order_processing"\} 1\.0'
@@ -90,6 +93,31 @@ async def test_a_queue_stands_still_and_goes_on(desk: Desk) -> None:
 
 async def _workers(desk: Desk, name: str) -> int:
     return int((await desk.queue(name))["workers"])
+
+
+async def test_what_a_worker_performs_is_ended_and_begun_anew(desk: Desk) -> None:
+    async with receiving(silent) as receiver:
+        hook = {"url": receiver.url(), "event_types": ["product_*"]}
+        hook_id = (await desk.ask("POST", "/webhooks", hook))["webhook"]["id"]
+        job_id = (await desk.ask("POST", f"/webhooks/{hook_id}/test", {}))["delivery"]["id"]
+        await receiver.wait_for(1)
+
+        async def state() -> str:
+            return str((await desk.ask("GET", f"/jobs/{job_id}/status"))["state"])
+
+        assert await state() == "running"
+        # An attempt takes 10 s where nobody answers; it is not waited for.
+        async with asyncio.timeout(5):
+            said = (await desk.ask("POST", f"/jobs/{job_id}/cancel", {}))["job"]
+            assert (said["state"], said["cancelling"]) == ("running", True)
+            await until(state, "cancelled")
+        await desk.ask("POST", f"/jobs/{job_id}/retry", {})
+        await receiver.wait_for(2)
+        await desk.ask("POST", "/jobs/cancel", {"ids": [job_id]})
+        async with asyncio.timeout(5):
+            await until(state, "cancelled")
+        logs = (await desk.ask("GET", f"/webhooks/{hook_id}/logs"))["logs"]
+        assert [(each["attempt"], each["status"]) for each in logs] == [(2, "dead"), (1, "dead")]
 
 
 async def test_a_bulk_send_is_ended_and_begun_anew(desk: Desk) -> None:

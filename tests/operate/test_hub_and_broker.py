@@ -6,7 +6,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,8 @@ from jobs.address import client, redis_settings, socket_url
 from jobs.broker_server import ask, socket_place
 from tests.support.command import run_py
 from tests.support.hub_process import HubProcess
-from tests.support.rest import Answer, call
+from tests.support.receiver import receiving
+from tests.support.rest import Answer, call, merchant_of
 
 ALL = {"HUB_WORKERS": "all"}
 
@@ -108,6 +109,41 @@ async def test_a_hub_goes_on_without_its_broker_and_has_it_back(directory: Path)
         await until_ready(hub)
         assert await broker_pid(hub) != pid
         assert await metric(hub) == "1.0"
+
+
+@pytest.mark.parametrize("loss", ["flushed", "killed", "emptied"])
+async def test_what_the_broker_loses_is_put_back(directory: Path, loss: str) -> None:
+    settings = {"HUB_WORKERS": "webhook_delivery", "HUB_WEBHOOK_ALLOW": "127.0.0.1"}
+    async with receiving() as receiver, HubProcess(directory, settings) as hub:
+
+        async def ask(path: str, body: Mapping[str, object] | None = None) -> Answer:
+            answer = await call(hub, "POST", f"/api{path}", body, key=hub.admin_key)
+            assert answer.status < 300, answer
+            return answer
+
+        merchant = await merchant_of(hub, hub.bot_key)
+        types = ["custom_tick"]
+        hook = {"merchant_id": merchant, "url": receiver.url(), "event_types": types}
+        await ask("/webhooks", hook)
+        await ask("/queues/webhook_delivery/pause")
+        await asyncio.sleep(2.0)  # until its worker has seen that, it takes ids and drops them
+        for _ in range(20):
+            assert await publish(hub) == 201
+        pid = await broker_pid(hub)
+        async with client(redis_settings(socket_url(str(place(hub)))), 2.0) as asking:
+            async with asyncio.timeout(15.0):
+                while await asking.zcard("hub:webhook_delivery") < 20:
+                    await asyncio.sleep(0.05)
+            if loss != "killed":
+                await asking.flushall()
+        if loss != "flushed":
+            os.kill(pid, signal.SIGKILL)
+            await until_ready(hub)
+        await ask("/queues/webhook_delivery/resume")
+        await receiver.wait_for(20, within=15.0)
+        await asyncio.sleep(0.5)
+        assert len({request.headers["webhook-id"] for request in receiver.received}) == 20
+        assert len(receiver.received) == 20
 
 
 async def test_a_hub_starts_though_its_broker_s_file_is_damaged(directory: Path) -> None:

@@ -28,6 +28,8 @@ BAD = {
     "HUB_RING_SIZE": ["0", "-5", "many", "10000000"],
     "HUB_RETENTION": ["90", "d", "0d", "-1d", "1y", "1.5d", "1d 2h", "٣d"],
     "HUB_DURABILITY": ["fast", "FULLEST"],
+    "HUB_WEBHOOK_ALLOW": ["shop.example", "10.1.0.1/16", "10.0.0.0/8 127.0.0.1", "localhost"],
+    "HUB_WEBHOOK_SCHEDULE": ["5", "5s 30s", "soon", "-1s", ",", ",".join(["1s"] * 31)],
     "HUB_TRUSTED_PROXIES": ["proxy", "10.0.0.1/8", "10.0.0.0/8 fd00::/8", "10.0.0.0/8,*", "[::1]"],
     "HUB_LOG_LEVEL": ["loud", "5"],
     "HUB_LOG_FORMAT": ["xml"],
@@ -125,6 +127,9 @@ def test_all_that_do_not_fit_are_named_at_once() -> None:
             "trusted_proxies",
             ("127.0.0.1", "10.0.0.0/8", "fd00::/8"),
         ),
+        ("HUB_WEBHOOK_ALLOW", "", "webhook_allow", ()),
+        ("HUB_WEBHOOK_ALLOW", "127.0.0.1, fd00::/8", "webhook_allow", ("127.0.0.1", "fd00::/8")),
+        ("HUB_WEBHOOK_SCHEDULE", "5s, 2m,1d", "webhook_schedule", (5.0, 120.0, 86400.0)),
         ("HUB_METRICS_TOKEN", "0123456789abcdef", "metrics_token", "0123456789abcdef"),
         ("HUB_DURABILITY", "normal", "durability", "normal"),
         ("HUB_RING_SIZE", "", "ring_size", 1000),
@@ -177,6 +182,7 @@ def test_rates_and_networks_are_shown_as_they_are_written() -> None:
     assert shown["HUB_CALL_RATE"] == "50/s"
     assert shown["HUB_PUBLISH_RATE"] == "off"
     assert shown["HUB_TRUSTED_PROXIES"] == ""
+    assert shown["HUB_WEBHOOK_SCHEDULE"] == "5s,30s,2m,10m,1h,3h,8h,1d"
     environment = {"HUB_PUBLISH_RATE": "500/10s", "HUB_TRUSTED_PROXIES": "::1, 10.0.0.0/8"}
     shown = load(environment)[0].effective()
     assert shown["HUB_PUBLISH_RATE"] == "500/10s"

@@ -25,6 +25,8 @@ from storage.merchant_records import Job, Queue
 from storage.scope import HUB, Scope
 from tests.support.command import Finished, run_py
 from tests.support.hub_process import HubProcess
+from tests.support.receiver import answering, in_turn, receiving, silent
+from tests.support.rest import call, merchant_of
 from tests.support.worker_process import WorkerProcess
 from tests.support.ws import connect
 
@@ -246,6 +248,46 @@ async def test_the_second_sigterm_ends_it_at_once(
         assert await worker.ended(within=5.0) == 0
 
 
+async def delivered(hub: HubProcess, hook: str) -> list[str]:
+    """How the attempts to call a webhook stand, the newest first."""
+    answer = await call(hub, "GET", f"/api/webhooks/{hook}/logs", key=hub.admin_key)
+    return [attempt["status"] for attempt in answer.json()["logs"]]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+async def test_what_it_was_doing_is_done_by_the_next(
+    places: tuple[Path, Path], shared: Settings, end: signal.Signals
+) -> None:
+    settings = shared | {"HUB_WEBHOOK_ALLOW": "127.0.0.1"}
+    async with (
+        receiving(in_turn(silent, answering())) as receiver,
+        HubProcess(places[0], settings) as hub,
+        WorkerProcess(places[1], settings, "webhook_delivery") as worker,
+    ):
+        merchant = await merchant_of(hub, hub.bot_key)
+        body: dict[str, Any] = {"url": receiver.url(), "event_types": ["product_*"]}
+        said = await call(
+            hub, "POST", "/api/webhooks", body | {"merchant_id": merchant}, key=hub.admin_key
+        )
+        hook = said.json()["webhook"]["id"]
+        body = {"name": "tea", "price": 1, "currency": "USD", "merchant_id": merchant}
+        assert (await call(hub, "POST", "/api/products", body, key=hub.admin_key)).status == 201
+        await receiver.wait_for(1, within=15.0)
+        worker.signal(end)
+        code = await worker.ended(within=12.0)
+        assert code == (0 if end == signal.SIGTERM else -signal.SIGKILL)
+        await worker.start()
+        begun = time.monotonic()
+        await receiver.wait_for(2, within=15.0)
+        if end == signal.SIGTERM:
+            assert time.monotonic() - begun < 8.0, "it was handed back, and need not be missed"
+        while "success" not in (seen := await delivered(hub, hook)):
+            assert time.monotonic() - begun < 20.0, seen
+            await asyncio.sleep(0.1)
+        first, second = receiver.received
+        assert first.headers["webhook-id"] == second.headers["webhook-id"]
+
+
 # ── pictures ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -268,3 +310,17 @@ async def test_pictures_are_for_workers_that_see_them(
             assert "the media folder is not the one of the hubs" not in doctor.out
             assert f"on {os.uname().nodename}: media_processing" in doctor.out
             assert "nobody does the jobs of message_sending" in doctor.out
+
+
+async def test_doctor_wants_one_broker_for_several_hubs(
+    places: tuple[Path, Path], postgres_url: str
+) -> None:
+    settings = {
+        "HUB_DATABASE_URL": postgres_url,
+        "HUB_ADMIN_KEY": "an admin key of these hubs, both",
+    }
+    said = "give all of them the same HUB_REDIS_URL"
+    async with HubProcess(places[0], settings):
+        assert said not in (await run_py(places[0] / "data", "doctor", settings=settings)).out
+        async with HubProcess(places[1], settings):
+            assert said in (await run_py(places[0] / "data", "doctor", settings=settings)).out

@@ -1,6 +1,7 @@
 """A receiver of webhooks that behaves as it is told: well, slowly, rudely, or not at all."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -86,9 +87,18 @@ async def _request(reader: asyncio.StreamReader) -> Received | None:
 async def receiving(
     behave: Behaviour | None = None, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Receiver]:
-    """A receiver for the time of the block; without a behaviour it answers 200."""
+    """A receiver for the time of the block.
+
+    Args:
+        behave: answers 200 if None.
+        host: where it listens; empty for every address of this machine, on one port.
+    """
     receiver = Receiver(behave or answering())
-    server = await asyncio.start_server(receiver.serve, host, 0, ssl=tls)
+    if host:
+        listener = socket.create_server((host, 0))
+    else:
+        listener = socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    server = await asyncio.start_server(receiver.serve, sock=listener, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     receiver.scheme = "http" if tls is None else "https"
     try:

@@ -72,7 +72,7 @@ def answer(command: Command) -> Answer:
     always, at_times = ["X-Request-ID"], list(RATE_LIMITS)
     if "version" in getattr(first, "__struct_fields__", ()):
         always.append("ETag")
-    if command.makes and "id" in getattr(first, "__struct_fields__", ()):
+    if (command.makes or command.status == 202) and "id" in getattr(first, "__struct_fields__", ()):
         always.append("Location")
     if "next" in command.answer:
         at_times.append("Link")

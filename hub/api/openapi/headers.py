@@ -68,7 +68,7 @@ FIELDS: dict[str, Schema] = {
         "example": '"3"',
     },
     "Location": {
-        "description": "Where the row is that was made.",
+        "description": "Where the row is that was made; of 202, the job that does what was asked.",
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/api/products/01993e5c-7a40-7000-8000-000000000000",
     },

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from ipaddress import ip_network
 from typing import Any
 
@@ -18,14 +18,34 @@ LOOPBACK = (ip_network("127.0.0.1"),)
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver on every address of this machine."""
+    """A receiver on every address of this machine, which counts who connects."""
     async with receiving(host="") as found:
+        for number, host in enumerate(("127.0.0.1", "127.0.0.2", "::1"), 1):
+            _, writer = await asyncio.open_connection(host, found.port)
+            writer.close()
+            await writer.wait_closed()
+            await _until(lambda n=number: found.connections == n)  # type: ignore[misc]
+        found.connections = 0
         yield found
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.002)
 
 
 @pytest.fixture
 async def caller() -> AsyncIterator[Caller]:
     made = Caller(timeout=3.0)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def allowing() -> AsyncIterator[Caller]:
+    """One that may reach 127.0.0.1."""
+    made = Caller(LOOPBACK, timeout=3.0)
     yield made
     await made.close()
 
@@ -98,16 +118,14 @@ async def test_a_name_that_leads_inside(
 
 
 async def test_a_name_that_changes_between_a_look_and_the_connection(
-    receiver: Receiver, names: dict[str, list[str]]
+    receiver: Receiver, caller: Caller, names: dict[str, list[str]]
 ) -> None:
     """Whoever is asked first, and how often: the address that is connected to is judged."""
     names["shop.example"] = ["8.8.8.8", "127.0.0.1"]
     socket.getaddrinfo("shop.example", 80)  # somebody's look beforehand: it is public
-    caller = Caller(timeout=3.0)
     answer = await caller.post(receiver.url("shop.example"), {}, b"{}")
     assert "loopback" in str(answer.error)
     assert receiver.connections == 0
-    await caller.close()
 
 
 @pytest.mark.parametrize(
@@ -116,30 +134,26 @@ async def test_a_name_that_changes_between_a_look_and_the_connection(
      "http://0x7f.2:{port}/"],
 )  # fmt: skip
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_no_redirect_is_followed(status: int, target: str) -> None:
-    caller = Caller(LOOPBACK, timeout=3.0)
+async def test_no_redirect_is_followed(allowing: Caller, status: int, target: str) -> None:
     async with receiving(host="") as inside, receiving() as outside:
         location = target.format(port=inside.port)
         outside.behave = answering(status, Location=location)
-        answer = await caller.post(outside.url(), {}, b"{}")
+        answer = await allowing.post(outside.url(), {}, b"{}")
         assert answer.status == status
         assert answer.error == (
             f"answered {status} to {location!r}: no redirect is followed; name the last address"
         )
         assert len(outside.received) == 1
         assert inside.connections == 0
-    await caller.close()
 
 
-async def test_only_what_is_allowed_is_reached(receiver: Receiver) -> None:
-    caller = Caller(LOOPBACK, timeout=3.0)
-    assert (await caller.post(receiver.url(), {}, b"{}")).error is None
-    assert (await caller.post(receiver.url("[::ffff:127.0.0.1]"), {}, b"{}")).error is None
+async def test_only_what_is_allowed_is_reached(receiver: Receiver, allowing: Caller) -> None:
+    assert (await allowing.post(receiver.url(), {}, b"{}")).error is None
+    assert (await allowing.post(receiver.url("[::ffff:127.0.0.1]"), {}, b"{}")).error is None
     reached = receiver.connections
     for host in ("127.0.0.2", "[::1]"):
-        assert "loopback" in str((await caller.post(receiver.url(host), {}, b"{}")).error)
+        assert "loopback" in str((await allowing.post(receiver.url(host), {}, b"{}")).error)
     assert receiver.connections == reached
-    await caller.close()
 
 
 async def test_a_proxy_of_the_environment_is_not_used(
