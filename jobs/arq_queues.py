@@ -292,7 +292,7 @@ class Gathering(Generic[T]):
         finally:
             self._sending = None
 
-    async def drained(self) -> None:
-        """Return when what was told is sent, or could not be."""
-        while self._sending is not None:
-            await asyncio.wait((self._sending,))
+    async def drained(self, seconds: float = 1.0) -> None:
+        """Return when what was told is sent, or could not be in this time."""
+        if self._sending is not None:
+            await asyncio.wait((self._sending,), timeout=seconds)

@@ -68,7 +68,7 @@ class Claims:
                 asked, self._asked = self._asked[:_MOST], self._asked[_MOST:]
                 try:
                     claimed = await self._claim([id_ for id_, _ in asked])
-                except Unclaimed as error:
+                except Exception as error:  # each of those who asked gets it
                     for _, future in asked:
                         if not future.done():
                             future.set_exception(error)

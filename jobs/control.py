@@ -8,7 +8,7 @@ for later comes by `schedule`. Every process does all of it; the database says w
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 
 import structlog
@@ -61,6 +61,7 @@ class Queues:
         self._clock = Clock(context)
         self._holder = Holder(context, instance, self._names, self._holds)
         self._wake = asyncio.Event()
+        self._resting = False
         self._running: list[asyncio.Task[None]] = []
 
     # ── what is told ─────────────────────────────────────────────────────────────────────────
@@ -113,15 +114,25 @@ class Queues:
             async with asyncio.TaskGroup() as group:
                 for queue in self._names:
                     worker = self._workers[queue] = self._worker(queue, broker, execution)
-                    group.create_task(worker.async_run())
-                for endless in (
-                    self._holder.run(), self._clock.run(), reconciler.run(),
-                    self._listen(broker), self._look(execution),
-                ):  # fmt: skip
-                    group.create_task(endless)
+                    group.create_task(self._keep(worker.async_run))
+                group.create_task(self._keep(lambda: self._listen(broker)))
+                group.create_task(self._keep(lambda: self._look(execution)))
+                for part in (self._holder, self._clock, reconciler):
+                    group.create_task(self._keep(part.run))
+
+    async def _keep(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Keep a part of the queues going; a fault in one must end neither the others nor the
+        hub."""
+        while not self._resting:
+            try:
+                await run()
+            except Exception:
+                log.exception("a part of the queues has failed, and begins anew")
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def rest(self) -> None:
         """Begin nothing more; what is under way goes on until `stop`."""
+        self._resting = True
         for worker in self._workers.values():
             worker.stop_picking()
 

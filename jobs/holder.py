@@ -58,6 +58,7 @@ class Holder:
         self._holds = holds
         self._beaten_at = float("-inf")
         self._steady_since = float("-inf")
+        self._left = False
 
     async def enter(self) -> None:
         """Take a place among the workers, in the place of this directory's earlier lives.
@@ -84,6 +85,7 @@ class Holder:
         async def leave(scope: WriteScope) -> None:
             await work.leave(scope.tx, self._context.worker)
 
+        self._left = True
         await self._context.log.commit(leave, HUB)
 
     async def run(self) -> None:
@@ -110,7 +112,7 @@ class Holder:
         async def beat(scope: WriteScope) -> bool:
             now = await scope.tx.now()
             known = not self._queues or await work.beat(scope.tx, self._context.worker, now)
-            if not known:
+            if not known and not self._left:
                 await work.enter(scope.tx, self._row(now))
             await work.bury(scope.tx, _before(now, _BURIED_SECONDS))
             return known
@@ -120,7 +122,7 @@ class Holder:
         if moment - self._beaten_at > SILENT_SECONDS - BEAT_SECONDS:
             self._steady_since = moment
         self._beaten_at = moment
-        if not known:
+        if not known and not self._left:
             log.warning("this worker was taken for dead, and goes on")
 
     async def _keep_looking(self) -> None:

@@ -117,6 +117,17 @@ class Factory:
         id_ = job if isinstance(job, str) else job.id
         return await self.log.database.read(lambda tx: jobs.get(tx, id_), Scope(MERCHANT))
 
+    async def ids(self) -> list[str]:
+        """The ids of all jobs there are, in their order."""
+
+        async def read(tx: Transaction) -> list[str]:
+            rows = await tx.fetch(
+                "SELECT id FROM jobs WHERE merchant_id = ? ORDER BY id", (MERCHANT,)
+            )
+            return [str(id_) for (id_,) in rows]
+
+        return await self.log.database.read(read, Scope(MERCHANT))
+
     async def attempts(self, job: Job) -> list[JobAttempt]:
         return await self.log.database.read(lambda tx: work.attempts(tx, job), Scope(MERCHANT))
 

@@ -7,7 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from hub.stream.waiting import WriteScope
+from jobs.arq_queues import ArqQueues
 from jobs.control import Queues
+from jobs.execution import Execution
 from jobs.outcome import Done, Outcome
 from jobs.registry import OPENINGS
 from jobs.run import Run
@@ -169,3 +171,44 @@ async def test_jobs_wait_while_the_broker_is_gone_and_then_are_done(
         own_redis.flush()
         queues.look_again()
         await factory.until("succeeded", 20, seconds=5)
+
+
+async def test_a_fault_in_one_part_ends_neither_the_others_nor_itself(
+    factory: Factory, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.control._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("jobs.control._LOOK_SECONDS", 0.05)
+    faults: list[str] = []
+    take, look = ArqQueues.take, Queues._look_once
+
+    async def takes(self: ArqQueues, queue: str, limit: int) -> list[tuple[str, int]]:
+        if faults.count("take") < 4:
+            faults.append("take")
+            raise ValueError("a fault of ours")
+        return await take(self, queue, limit)
+
+    async def looks(self: Queues, execution: Execution) -> None:
+        if faults.count("look") < 2:
+            faults.append("look")
+            raise ValueError("a fault of ours")
+        await look(self, execution)
+
+    monkeypatch.setattr(ArqQueues, "take", takes)
+    monkeypatch.setattr(Queues, "_look_once", looks)
+    async with working(factory, redis_server):
+        await factory.add(5)
+        await factory.until("succeeded", 5, seconds=5)
+        async with asyncio.timeout(5):
+            while faults.count("look") < 2:
+                await asyncio.sleep(0.01)
+    assert faults.count("take") == 4
+
+
+async def test_who_has_left_is_not_among_the_workers(
+    factory: Factory, redis_server: RedisServer
+) -> None:
+    async with working(factory, redis_server) as [queues]:
+        assert len(await factory.log.database.read(work.workers, HUB)) == 1
+        await queues.stop()
+        await queues._holder.beat()
+        assert await factory.log.database.read(work.workers, HUB) == []

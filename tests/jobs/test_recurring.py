@@ -35,13 +35,7 @@ async def now_of(factory: Factory, row: RecurringJob) -> RecurringJob:
 
 
 async def all_jobs(factory: Factory) -> list[Job]:
-    async def read(tx: Transaction) -> list[str]:
-        rows = await tx.fetch("SELECT id FROM jobs WHERE merchant_id = ? ORDER BY id", (MERCHANT,))
-        return [str(id_) for (id_,) in rows]
-
-    return [
-        await factory.job(id_) for id_ in await factory.log.database.read(read, Scope(MERCHANT))
-    ]
+    return [await factory.job(id_) for id_ in await factory.ids()]
 
 
 def last_hour(factory: Factory) -> int:
