@@ -195,6 +195,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "disconnect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
         "leave": [Call(ALL, lambda made: ("i0",))],
         "let_go": [Call(ALL, lambda made: ("i0",))],
+        "living": [Call(ALL, lambda made: (NOW,))],
         "lost_bots": [Call(ALL, lambda made: ())],
         "remove_silent": [Call(ALL, lambda made: ("i1", LATER))],
     },
