@@ -413,6 +413,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "forget_slots": [Call(ALL, lambda made: (NOW, 10))],
         "get_input": [Call(ONE, lambda made: (made.job.id,))],
         "leave": [Call(ALL, lambda made: ("w1",))],
+        "lost_attempts": [Call(ANY, lambda made: (made.job,))],
         "move_cursor": [
             Call(ALL, lambda made: ("webhooks", None, 1, NOW)),
             Call(ALL, lambda made: ("webhooks", 1, 2, NOW)),
