@@ -11,6 +11,7 @@ from jobs.arq_queues import ArqQueues
 from jobs.control import Queues
 from jobs.execution import Execution
 from jobs.outcome import Done, Outcome
+from jobs.queues import CANCEL_CHANNEL, arq_id
 from jobs.registry import OPENINGS
 from jobs.run import Run
 from storage import work
@@ -212,3 +213,16 @@ async def test_who_has_left_is_not_among_the_workers(
         await queues.stop()
         await queues._holder.beat()
         assert await factory.log.database.read(work.workers, HUB) == []
+
+
+async def test_who_may_write_to_the_broker_cannot_end_a_job(
+    factory: Factory, redis_server: RedisServer, queues: ArqQueues
+) -> None:
+    factory.behaviour = sleeping
+    async with working(factory, redis_server):
+        [job] = await factory.add()
+        await until_begun(factory, 1)
+        for said in (arq_id(job), "", ":", "no such", "\x00"):
+            await queues.say(CANCEL_CHANNEL, said)
+        await asyncio.sleep(0.5)
+        assert (await factory.job(job)).state == "running"
