@@ -261,7 +261,7 @@ class Dispatcher:
         now = asyncio.get_running_loop().time()
         frames: dict[Bot, list[ServerControl]] = {}
         back: list[Job] = []
-        unreadable = await self._put_pictures(handed)
+        unreadable = await self._pictures.put_into(handed)
         failed = {job.id for job, _ in unreadable}
         for each in handed:
             bot, job = places[each.place], each.job
@@ -289,23 +289,6 @@ class Dispatcher:
                 for job in (*back, *(job for job, _ in unreadable)):
                     # They are given up when their time is over.
                     bots.hold(job, None, now + DEADLINE_SECONDS).orphaned(now)
-
-    async def _put_pictures(self, handed: list[Handed]) -> list[tuple[Job, str]]:
-        """Put the contents of pictures into the messages that need them.
-
-        Returns:
-            The jobs of those that cannot be read, and why.
-        """
-        unreadable: list[tuple[Job, str]] = []
-        for each in handed:
-            if each.picture is not None:
-                try:
-                    content = await self._pictures.base64_of(each.picture)
-                except (HubError, OSError) as error:
-                    unreadable.append((each.job, f"the picture cannot be read: {error}"))
-                else:
-                    each.data["message"]["data"] = content
-        return unreadable
 
     def _later(self, merchant_id: str, seconds: float) -> None:
         """Look again for a merchant's tasks in a while, if that is sooner than the next look."""

@@ -4,9 +4,12 @@ import base64
 import time
 
 from hub.media.folder import MediaFolder
+from hub.protocol.errors import HubError
 from hub.whatsapp.messages import MediaSource
 from jobs.pictures.variants import Variant, served, variants_of
-from storage.merchant_records import MediaFile
+from storage.merchant_records import Job, MediaFile
+
+from .handing import Handed
 
 
 class Pictures:
@@ -22,7 +25,7 @@ class Pictures:
         self._base = (public_url or local_url).rstrip("/")
 
     def source(self, file: MediaFile) -> MediaSource:
-        """What a gateway is told of a picture; its content is put in by `base64_of`."""
+        """What a gateway is told of a picture; its content is put in by `put_into`."""
         url, jpeg_url = file.url, None
         if url is not None and url.startswith("/"):
             jpeg_url = self._signed(url, "jpeg") if "jpeg" in variants_of(file) else None
@@ -32,15 +35,23 @@ class Pictures:
             file_name=file.original_name, size=file.size,
         )  # fmt: skip
 
-    async def base64_of(self, file: MediaFile) -> str:
-        """The content of a picture.
+    async def put_into(self, handed: list[Handed]) -> list[tuple[Job, str]]:
+        """Put the contents of pictures into the messages that need them.
 
-        Raises:
-            Unavailable: the disk fails.
-            FileNotFoundError: the file is gone.
+        Returns:
+            The jobs of those that cannot be read, and why.
         """
-        path = self._folder.file(served(file))
-        return base64.b64encode(await self._folder.run(path.read_bytes)).decode()
+        unreadable: list[tuple[Job, str]] = []
+        for each in handed:
+            if each.picture is not None:
+                path = self._folder.file(served(each.picture))
+                try:
+                    content = await self._folder.run(path.read_bytes)
+                except (HubError, OSError) as error:
+                    unreadable.append((each.job, f"the picture cannot be read: {error}"))
+                else:
+                    each.data["message"]["data"] = base64.b64encode(content).decode()
+        return unreadable
 
     def _signed(self, path: str, variant: Variant) -> str:
         url = self._base + self._folder.signer.signed(path, variant, time.time())

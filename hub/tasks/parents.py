@@ -56,7 +56,13 @@ class Parents:
                     await self._look()
                 for key in list(self._moved):
                     self._moved.discard(key)
-                    await self._one(*key)
+                    try:
+                        await self._one(*key)
+                    except (StorageError, HubError):
+                        self._moved.add(key)
+                        raise
+                    except Exception:  # a fault of one bulk send must not hold up the others
+                        log.exception("a bulk send could not be looked at", job=key[1])
             except (StorageError, HubError) as error:
                 log.warning("bulk sends could not be looked at", error=str(error))
             self._wake.clear()

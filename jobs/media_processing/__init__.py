@@ -23,7 +23,6 @@ async def tasks(context: Context) -> AsyncIterator[Iterable[Task]]:
     """The tasks of this queue, with processes that decode and a way to the media folder."""
     # The hub has a corner of its own in the folder, and sweeps it when it starts.
     store = PictureStore(context.media_root, f"{context.hub_id}.work", context.database)
-    await store.prepare()
     processes = Processes(RULES["media_processing"].concurrency)
     optimizer = Optimizer(store, processes)
     try:

@@ -7,6 +7,7 @@ A picture that cannot be decoded has come to its end: its row says so, and the j
 work. What is nobody's fault, such as a full disk or a process that was killed, is tried again.
 """
 
+import asyncio
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from jobs.context import WriteScope
 from jobs.errors import Again
 from jobs.outcome import Done
 from jobs.pictures.processes import Answer, Died, NotTaken, Processes
-from jobs.pictures.store import PictureStore
+from jobs.pictures.store import PictureStore, disk_errors
 from jobs.pictures.variants import (
     ENDINGS,
     METADATA,
@@ -47,6 +48,8 @@ class Optimizer:
     def __init__(self, store: PictureStore, processes: Processes) -> None:
         self._store = store
         self._processes = processes
+        self._prepared = False
+        self._preparing = asyncio.Lock()
 
     async def optimize(self, run: Run, args: Optimize) -> Done:
         """Make the sizes of a picture.
@@ -61,6 +64,7 @@ class Optimizer:
             return Done(_GONE)
         if file.status == "ready":
             return Done({"processed": True})
+        await self._prepare()
         source = await self._store.run(self._source, file)
         if source is None:
             return self._failed(run, file, "its file is missing in the media folder")
@@ -78,6 +82,15 @@ class Optimizer:
                 raise Again("the process that decoded it was killed") from None
             return self._failed(run, file, str(death))
         return await self._made(run, file, answer)
+
+    async def _prepare(self) -> None:
+        """Finish what a former life has left, before the first picture: a folder that cannot be
+        used is no reason for the other queues to stand still."""
+        async with self._preparing:
+            if not self._prepared:
+                with disk_errors():
+                    await self._store.prepare()
+                self._prepared = True
 
     def _source(self, file: MediaFile) -> Blob | None:
         """The upload, or the largest size where that alone was brought back from a backup."""

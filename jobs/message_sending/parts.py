@@ -86,7 +86,8 @@ async def cancel_some(scope: WriteScope, parent_id: str, now: str) -> list[Job]:
 async def _summary(scope: WriteScope, parent: Job, counts: Counts) -> dict[str, Any]:
     sent, dead = counts.get("succeeded", 0), counts.get("dead", 0)
     # Ended while it was prepared, it has parts that were never made.
-    total = max(sum(counts.values()), int(parent.args.get("total", 0)))
+    said = parent.args.get("total")
+    total = max(sum(counts.values()), said if isinstance(said, int) else 0)
     uncertain = await sending.uncertain_parts(scope.tx, parent.id)
     summary: dict[str, Any] = {
         "total": total, "sent": sent, "failed": dead - uncertain, "uncertain": uncertain,

@@ -69,10 +69,10 @@ class Deliverer:
         if not target.is_active and args.event_type != TEST_TYPE:
             why = target.disabled_reason or "it was switched off"
             return self._skipped(f"the webhook is not active: {why}")
-        if target.failing_since is None:
+        if target.failing_since is None and not self._places.is_slow(args.webhook_id):
             return await self._attempt(run.job, args, target, target.payload)
         if not self._places.take(args.webhook_id):
-            note = "the webhook fails: one delivery to it at a time"
+            note = "the webhook fails or is slow: one delivery to it at a time"
             return Postponed(self._places.wait_seconds(), note)
         try:
             return await self._attempt(run.job, args, target, target.payload)
@@ -89,6 +89,7 @@ class Deliverer:
         except ValueError as error:
             return self._failed(job, args, Answer(error=str(error), duration_ms=0))
         answer = await self._caller.post(target.url, signed, body)
+        self._places.note(args.webhook_id, answer.duration_ms / 1000)
         self._context.attempted("success" if answer.error is None else "failed")
         if answer.error is None:
             return self._succeeded(job, args, answer, healthy=target.failing_since is None)

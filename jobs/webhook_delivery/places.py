@@ -1,15 +1,16 @@
-"""Who may be called now: endpoints that fail do not take the places of those that do not.
+"""Who may be called now: endpoints that fail or are slow do not take the places of the others.
 
 An endpoint that is silent holds a place for 10 s. Five of them, or one with a backlog, would hold
 all that a worker has.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from random import random
 
-FAILING = 2
-"""Places of a worker for endpoints that fail, all together; each has one of them at most."""
+HELD_BACK = 2
+"""Places of a worker for endpoints that fail or are slow, all together; each has one at most."""
+SLOW_SECONDS = 2.0
+_REMEMBERED = 10_000
 _FIRST_SECONDS, _LAST_SECONDS = 5.0, 30.0
 
 
@@ -22,18 +23,32 @@ class Places:
 
     def __init__(self, chance: Callable[[], float] = random) -> None:
         self._chance = chance
-        self._failing: Counter[str] = Counter()
+        self._taken: set[str] = set()
+        self._slow: set[str] = set()
+
+    def is_slow(self, webhook_id: str) -> bool:
+        """Whether an endpoint took long when it was called last."""
+        return webhook_id in self._slow
+
+    def note(self, webhook_id: str, seconds: float) -> None:
+        """Note how long an endpoint took."""
+        if seconds < SLOW_SECONDS:
+            self._slow.discard(webhook_id)
+        else:
+            if len(self._slow) >= _REMEMBERED:
+                self._slow.clear()
+            self._slow.add(webhook_id)
 
     def take(self, webhook_id: str) -> bool:
-        """Take a place for an endpoint that fails; False where it is to wait."""
-        if self._failing[webhook_id] or self._failing.total() >= FAILING:
+        """Take a place for an endpoint that fails or is slow; False where it is to wait."""
+        if webhook_id in self._taken or len(self._taken) >= HELD_BACK:
             return False
-        self._failing[webhook_id] += 1
+        self._taken.add(webhook_id)
         return True
 
     def leave(self, webhook_id: str) -> None:
         """Give back a place that was taken."""
-        del self._failing[webhook_id]
+        self._taken.discard(webhook_id)
 
     def wait_seconds(self) -> float:
         """How long a delivery waits that found no place."""

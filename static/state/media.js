@@ -17,6 +17,7 @@ import { systemClock } from '../client/clock.js';
  * @property {string | null} url signed: it opens the picture without a key for a while
  * @property {string | null} thumbnail_url
  * @property {'uploading' | 'processing' | 'ready' | 'failed'} status
+ * @property {{ error?: string }} metadata `error`: why its sizes could not be made
  * @property {number} used_by
  * @property {number} version
  * @property {string} created_at

@@ -103,7 +103,9 @@ export function mediaDrawer({ hub, merchants, may }, { close, remove }) {
         setText(until, `The address opens the picture without a key until ${time}.`);
       }
     }
+    const why = media.status === 'failed' && media.metadata?.error;
     const rows = [
+      ['Failed', why && h('dd', { text: why })],
       ['Type', h('dd', { text: typeName(media) })],
       ['Pixels', dimensions(media) && h('dd', { class: 'number', text: dimensions(media) })],
       [

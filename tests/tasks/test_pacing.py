@@ -1,10 +1,12 @@
 """One message to a recipient at a time, and none that is not worth while any more."""
 
+import asyncio
 import itertools
 
 import pytest
 
 from hub.protocol.times import format_ms, parse_ms
+from storage.database import Transaction
 from tests.tasks.shop import Shop
 
 
@@ -36,6 +38,26 @@ async def test_they_come_one_after_the_other(shop: Shop) -> None:
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert min(gaps) >= 400
     assert max(gaps) < 1500, "no later than its time, but for a busy machine"
+
+
+@pytest.mark.usefixtures("short")
+async def test_recipients_are_forgotten_who_are_free_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.tasks.keeping._SWEEP_SECONDS", 0.1)
+    await shop.send()
+    async with shop.bot(credit=1) as bot:
+        await bot.task()
+
+        async def slots(tx: Transaction) -> int:
+            [(count,)] = await tx.fetch(
+                "SELECT count(*) FROM send_slots WHERE merchant_id = ?", (shop.hub.merchant_id,)
+            )
+            return int(count)
+
+        async with asyncio.timeout(5):
+            while await shop.hub.database.read(slots, shop.scope):
+                await asyncio.sleep(0.1)
 
 
 async def test_another_merchants_messages_do_not_count(shop: Shop) -> None:

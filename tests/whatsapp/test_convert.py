@@ -168,3 +168,17 @@ def test_a_webp_picture_is_warned_of_on_the_cloud_api_only() -> None:
         assert any("WebP" in warning for warning in warnings) == (format_ == "cloud")
     by_name = MediaSource(url="https://a.example/b.webp")
     assert "WebP" in str(convert(fill(PICTURE, {}), "cloud", "1", by_name).warnings)
+
+
+def test_the_cloud_api_gets_the_jpeg_of_a_webp_picture() -> None:
+    jpeg, webp = "https://a.example/content?variant=jpeg", "https://a.example/b.webp"
+    made = MediaSource(url=webp, jpeg_url=jpeg, file_name="b.webp")
+    cloud = convert(fill(PICTURE, {}), "cloud", "1", made)
+    assert isinstance(cloud.message, dict)
+    assert cloud.message["image"]["link"] == jpeg
+    assert not any("WebP" in warning for warning in cloud.warnings)
+    assert shown(PICTURE, "baileys", made)["image"] == {"url": webp}
+    # A picture of another kind stays what it is.
+    png = MediaSource(url="https://a.example/b.png", jpeg_url=jpeg)
+    assert isinstance(message := convert(fill(PICTURE, {}), "cloud", "1", png).message, dict)
+    assert message["image"]["link"] == "https://a.example/b.png"

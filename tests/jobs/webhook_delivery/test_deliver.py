@@ -12,7 +12,7 @@ from msgspec import structs
 from standardwebhooks import Webhook as Verifier
 
 from hub.protocol.times import format_ms, parse_ms
-from jobs.webhook_delivery import signing
+from jobs.webhook_delivery import places, signing
 from jobs.webhook_delivery.deliveries import TEST_TYPE, Delivery, add_deliveries, delivery_ends
 from storage import job_changes, jobs, webhooks
 from storage.database import Database
@@ -307,6 +307,36 @@ async def test_silent_endpoints_leave_places_to_the_others(
         for job in waiting:
             assert job.max_attempts - job.attempt == len(WAITS) + 1, "no attempt is used up"
             assert 5_000 <= parse_ms(job.run_at) - made.now_ms <= 30_000
+
+
+async def test_a_slow_endpoint_has_one_place(
+    made: Delivering, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "SLOW_SECONDS", 0.2)
+
+    async def slow(writer: behaviours.Writer, request: behaviours.Received) -> None:
+        await asyncio.sleep(0.3)
+        await answering()(writer, request)
+
+    await made.add_webhook(receiver.url())
+    receiver.behave = slow
+    await made.publish()
+    await made.fed(1)
+    await made.deliver()
+    for _ in range(3):
+        await made.publish()
+    await made.fed(4)
+    after = await made.deliver(together=True)
+    assert sorted(job.state for job in after) == ["scheduled"] * 2 + ["succeeded"] * 2
+    receiver.behave = answering()
+    for _ in range(2):
+        after = await made.deliver(31, together=True)
+    assert {job.state for job in after} == {"succeeded"}
+    for _ in range(3):
+        await made.publish()
+    await made.fed(7)
+    after = await made.deliver(together=True)
+    assert {job.state for job in after} == {"succeeded"}, "it is fast again"
 
 
 async def test_an_event_to_try_it(made: Delivering, receiver: Receiver) -> None:
