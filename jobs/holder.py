@@ -163,7 +163,10 @@ class Holder:
 
     async def _take_from_the_dead(self, job: Job) -> None:
         outcome: Outcome = Failed(
-            "its worker has ended, or was not seen for a while", seconds=0, outcome="lost"
+            "its worker has ended, or was not seen for a while",
+            seconds=0,
+            outcome="lost",
+            spared=True,
         )
         if job.cancelling:
             outcome = Cancelled()

@@ -16,6 +16,9 @@ from .retry import wait_seconds
 
 ERROR_CHARACTERS = 4096
 TRACEBACK_CHARACTERS = 16_384
+SPARED = 10
+"""So many attempts may be lost with their workers before such a loss counts: a hub that is killed
+thrice in a row must not end its jobs, and a job that kills its worker must not go on for ever."""
 
 
 class Done(Struct, frozen=True):
@@ -43,6 +46,8 @@ class Failed(Struct, frozen=True):
         seconds: how long to wait before it is tried again; as `retry` says where it is None.
         traceback: where, for developers.
         outcome: what is noted of the attempt.
+        spared: whether the job had no part in it, as far as is known, so that this attempt does
+            not count; see `SPARED`.
         write: changes what the task changes, in the same transaction; it is given the job as it
             is afterwards: `retrying`, `dead`, or `cancelled` where somebody wanted that.
     """
@@ -52,6 +57,7 @@ class Failed(Struct, frozen=True):
     seconds: float | None = None
     traceback: str | None = None
     outcome: AttemptOutcome = "failed"
+    spared: bool = False
     write: Callable[[WriteScope, Job], Awaitable[None]] | None = None
 
 
@@ -166,9 +172,16 @@ async def _succeed(scope: WriteScope, job: Job, outcome: Done, now: str) -> Job:
 
 async def _fail(scope: WriteScope, job: Job, outcome: Failed, now: str) -> Job:
     error = outcome.error[:ERROR_CHARACTERS].replace("\0", "") or "it failed without a word"
-    dead = outcome.final or job.attempt >= job.max_attempts
+    spared = (
+        outcome.spared
+        and job.attempt >= job.max_attempts
+        and await work.lost_attempts(scope.tx, job) < SPARED
+    )
+    dead = outcome.final or (job.attempt >= job.max_attempts and not spared)
     cancelled = not dead and await _is_to_end(scope, job)
     changes: dict[str, Any] = {"error": error, "updated_at": now}
+    if spared:
+        changes["max_attempts"] = job.max_attempts + 1
     if dead or cancelled:
         changes |= {"state": "dead" if dead else "cancelled", "finished_at": now}
     else:

@@ -97,6 +97,17 @@ async def forget_attempt(tx: Transaction, job: Job) -> None:
     )
 
 
+async def lost_attempts(tx: Transaction, job: Job) -> int:
+    """How many attempts of a job were lost."""
+    where, params = scoped(tx)
+    rows = await tx.fetch(
+        f"SELECT count(*) FROM job_attempts WHERE {where} AND merchant_id = ? AND job_id = ?"  # noqa: S608
+        " AND outcome = 'lost'",
+        (*params, job.merchant_id, job.id),
+    )
+    return int(rows[0][0])
+
+
 async def put_input(tx: Transaction, job_id: str, input_: Sequence[Any]) -> None:
     """Keep what a job of the bound merchant works on; raises Conflict."""
     _, (merchant_id,) = of_one(tx)

@@ -55,7 +55,7 @@ async def test_another_method_is_405_and_names_all_that_are_allowed(
     "path",
     [
         "/nothing", "/api", "/api/", "/api/events/", "/api/events/1", "/API/events", "/ws/",
-        "/metrics/", "/docs/", "/openapi.json/", "/asyncapi.json", "/api/jobs", "/api/nothing",
+        "/metrics/", "/docs/", "/openapi.json/", "/asyncapi.json", "/api/nothing",
         "/static", "/static/",
         "/static/none.js", "/static/client", "/%2e%2e/run.py", "//", "/favicon.ico/x",
     ],

@@ -195,6 +195,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "disconnect_bot": [Call(ALL, lambda made: ("k1", "i0"))],
         "leave": [Call(ALL, lambda made: ("i0",))],
         "let_go": [Call(ALL, lambda made: ("i0",))],
+        "living": [Call(ALL, lambda made: (NOW,))],
         "lost_bots": [Call(ALL, lambda made: ())],
         "remove_silent": [Call(ALL, lambda made: ("i1", LATER))],
     },
@@ -412,6 +413,7 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "forget_slots": [Call(ALL, lambda made: (NOW, 10))],
         "get_input": [Call(ONE, lambda made: (made.job.id,))],
         "leave": [Call(ALL, lambda made: ("w1",))],
+        "lost_attempts": [Call(ANY, lambda made: (made.job,))],
         "move_cursor": [
             Call(ALL, lambda made: ("webhooks", None, 1, NOW)),
             Call(ALL, lambda made: ("webhooks", 1, 2, NOW)),
