@@ -26,7 +26,7 @@ from .arq_queues import ArqQueues, BrokerGone, Gathering, Waiting, connect
 from .context import Context
 from .execution import Execution
 from .holder import Holder
-from .queues import CANCEL_CHANNEL, NAMES, arq_id, redis_key, wake_channel
+from .queues import CANCEL_CHANNEL, NAMES, arq_id, job_key, redis_key, wake_channel
 from .reconcile import Reconciler
 from .registry import open_tasks
 from .schedule import Clock
@@ -62,7 +62,7 @@ class Queues:
         self._holder = Holder(context, instance, self._names, self._holds)
         self._wake = asyncio.Event()
         self._resting = False
-        self._running: list[asyncio.Task[None]] = []
+        self._telling: list[asyncio.Task[None]] = []
 
     # ── what is told ─────────────────────────────────────────────────────────────────────────
 
@@ -80,8 +80,8 @@ class Queues:
             here = self._execution is not None and self._execution.cancel(key)
             if not here and self._broker is not None:
                 told = asyncio.create_task(self._tell_to_end(key))
-                self._running.append(told)
-                told.add_done_callback(self._running.remove)
+                self._telling.append(told)
+                told.add_done_callback(self._telling.remove)
 
     def look_again(self) -> None:
         """Compare what waits: a queue goes on, or the broker is back and may have lost it."""
@@ -195,9 +195,8 @@ class Queues:
         def heard(channel: str, said: str) -> None:
             if channel in bells:
                 bells[channel].wake()
-            elif self._execution is not None:
-                merchant_id, _, id_ = said.partition(":")
-                self._execution.cancel((merchant_id, id_))
+            elif self._holds(job_key(said)):
+                self._wake.set()  # a hint to look, whoever gave it: the row says it
 
         while True:
             try:

@@ -150,7 +150,7 @@ class Factory:
 
         return await self.log.database.read(read, Scope(MERCHANT))
 
-    async def until(self, state: JobState, count: int = 1, seconds: float = 10.0) -> None:
+    async def until(self, state: JobState, count: int = 1, seconds: float = 20.0) -> None:
         """Wait until so many jobs are in a state."""
         async with asyncio.timeout(seconds):
             while await self.count(state) != count:

@@ -176,6 +176,6 @@ async def test_what_is_told_at_once_goes_together() -> None:
 
 
 async def _until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while not true():
             await asyncio.sleep(0.005)

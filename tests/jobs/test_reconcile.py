@@ -91,7 +91,7 @@ async def test_it_compares_at_once_when_it_is_woken(
     reconciler = Reconciler(factory.context, queues)
     running = asyncio.create_task(reconciler.run())
     for _ in range(3):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(8):
             while await queues.waiting(KEY) < 10:
                 await asyncio.sleep(0.01)
         redis_server.flush()

@@ -37,7 +37,7 @@ async def test_a_week_and_a_month_for_the_dead(factory: Factory) -> None:
         await end(factory, "dead", 29.9), (await factory.add())[0].id,
     ]  # fmt: skip
     removing = asyncio.create_task(forget_jobs(factory.log))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while any(await kept(factory, old)):
             await asyncio.sleep(0.01)
     removing.cancel()
@@ -49,7 +49,7 @@ async def test_one_with_parts_stays_as_long_as_they_do(factory: Factory) -> None
     part = await end(factory, "dead", 8, parent_id=whole)
     other = await end(factory, "succeeded", 8)
     removing = asyncio.create_task(forget_jobs(factory.log))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while any(await kept(factory, [other])):
             await asyncio.sleep(0.01)
     removing.cancel()

@@ -35,7 +35,7 @@ def soon(factory: Factory, seconds: float) -> str:
 
 
 async def until(due: list[Job], count: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while len(due) < count:
             await asyncio.sleep(0.002)
 

@@ -56,7 +56,7 @@ async def working(
     await running
 
 
-async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 15.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.002)
@@ -130,7 +130,7 @@ async def test_it_looks_by_itself_when_nobody_wakes_it(queues: ArqQueues) -> Non
     async with working(queues, work):
         await asyncio.sleep(0.05)
         await put(queues, "a")
-        await until(lambda: work.ended == ["a"], 0.7)
+        await until(lambda: work.ended == ["a"], 3)
 
 
 async def test_the_bell_wakes_it_at_once(queues: ArqQueues) -> None:
@@ -211,7 +211,7 @@ async def test_it_stops_when_its_broker_is_gone(
 ) -> None:
     work = Work()
     await put(own_queues, "a")
-    async with asyncio.timeout(5), working(own_queues, work):
+    async with asyncio.timeout(15), working(own_queues, work):
         await until(lambda: work.ended == ["a"])
         own_redis.kill()
         await asyncio.sleep(0.3)
