@@ -9,6 +9,7 @@ import uvloop
 from hub.peers import Peers
 from hub.stream.log import EventLog
 from hub.tasks.dispatcher import Dispatcher
+from jobs.webhook_delivery.feeder import Feeder
 from storage.database import Database, Engine
 from tests.gateway.local_hub import LocalHub, prepared, running
 from tests.support.databases import ENGINES
@@ -47,11 +48,15 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing_held(dispatcher: Dispatcher) -> None:
         pass
 
+    async def nothing_fed(feeder: Feeder) -> None:
+        pass
+
     monkeypatch.setattr("hub.services.forget_answers", nothing_kept)
     monkeypatch.setattr("hub.stream.log._LOOK_SECONDS", 3600)
     monkeypatch.setattr("hub.peers._BEAT_SECONDS", 3600)
     monkeypatch.setattr(Peers, "_look_again", nothing)
     monkeypatch.setattr(Dispatcher, "run", nothing_held)
+    monkeypatch.setattr(Feeder, "run", nothing_fed)
 
 
 @pytest.fixture
