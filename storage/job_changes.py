@@ -6,12 +6,10 @@ Every change says in which states it is possible, so that whoever comes late cha
 from collections.abc import Mapping, Sequence
 
 from .database import Transaction, Value
-from .jobs import JobKey
+from .jobs import JobKey, move
 from .merchant_records import Job, Queue
 from .scope import scoped
-from .table import Table
 
-_JOBS = Table("jobs", Job, "job")
 _ENDED = "state IN ('succeeded', 'dead', 'cancelled')"
 _NOT_HELD = (
     "(state IN ('scheduled', 'queued', 'retrying') OR (state = 'running' AND awaits IS NOT NULL))"
@@ -26,18 +24,9 @@ async def _change(
     condition: str,
     params: Sequence[Value] = (),
 ) -> list[Job]:
-    if not keys:
-        return []
-    where, bound = scoped(tx)
-    rows = await tx.fetch_wanted(
-        ("wanted_merchant", "wanted_id"),
-        keys,
-        f"UPDATE jobs SET {setting}, version = version + 1 FROM wanted"  # noqa: S608
-        f" WHERE {where} AND merchant_id = wanted_merchant AND id = wanted_id AND {condition}"
-        f" RETURNING {_JOBS.columns}",
-        (*new, *bound, *params),
-    )
-    return sorted(_JOBS.parse(rows), key=lambda job: (job.created_at, job.id))
+    """As `jobs.move`, in the order in which the jobs were made."""
+    changed = await move(tx, keys, setting, new, condition, params)
+    return sorted(changed, key=lambda job: (job.created_at, job.id))
 
 
 async def cancel(tx: Transaction, keys: Sequence[JobKey], now: str) -> list[Job]:

@@ -163,7 +163,7 @@ async def next_run_at(tx: Transaction, queue: Queue) -> str | None:
 # ── moving on ────────────────────────────────────────────────────────────────────────────────────
 
 
-async def _move(
+async def move(
     tx: Transaction,
     keys: Sequence[JobKey],
     setting: str,
@@ -171,6 +171,12 @@ async def _move(
     condition: str,
     params: Sequence[Value] = (),
 ) -> list[Job]:
+    """Change those of these jobs that meet a condition; what they are from now on.
+
+    Args:
+        setting: of an UPDATE, with placeholders for `new`; the version is moved with it.
+        condition: the same of its WHERE, for `params`.
+    """
     if not keys:
         return []
     where, bound = scoped(tx)
@@ -192,7 +198,7 @@ async def claim(tx: Transaction, keys: Sequence[JobKey], worker: str, now: str) 
         worker: who takes them, an id of `workers`.
         now: RFC 3339.
     """
-    return await _move(
+    return await move(
         tx,
         keys,
         "state = 'running', attempt = attempt + 1, worker = ?, started_at = ?, updated_at = ?,"
@@ -204,7 +210,7 @@ async def claim(tx: Transaction, keys: Sequence[JobKey], worker: str, now: str) 
 
 async def make_due(tx: Transaction, keys: Sequence[JobKey], now: str) -> list[Job]:
     """Let those of these jobs wait for a worker whose time has come."""
-    return await _move(
+    return await move(
         tx,
         keys,
         "state = 'queued', updated_at = ?",

@@ -208,6 +208,7 @@ function recurringDialog(context, written) {
       label: 'Arguments, as JSON',
       pointer: '/args',
       control: textarea({ rows: '5', spellcheck: 'false' }),
+      hint: 'Of bulk: template, recipients, variables. Of send: to, and text or template.',
       wide: true,
     }),
   };

@@ -237,6 +237,9 @@ CALLS: dict[str, dict[str, list[Call]]] = {
         "held_by": [Call(ALL, lambda made: ("w1",))],
         "lost": [Call(ALL, lambda made: (NOW, 10))],
         "make_due": [Call(ALL, lambda made: ([("m1", made.job.id)], NOW))],
+        "move": [
+            Call(ALL, lambda made: ([("m1", made.job.id)], "note = ?", ("x",), "state = 'queued'"))
+        ],
         "next_run_at": [Call(ALL, lambda made: ("message_sending",))],
         "note_progress": [Call(ANY, lambda made: (made.job, 50, "half", NOW))],
         "open_by_key": [Call(ONE, lambda made: ("message_sending", "u1"))],
