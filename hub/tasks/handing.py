@@ -1,5 +1,6 @@
 """Jobs become tasks, a batch of one merchant in one commit: chosen, paced, and in a bot's format.
 
+    its queue stands still  waits
     expired                 ends
     its recipient was sent
       something just now    waits for the recipient's next time
@@ -26,6 +27,7 @@ from jobs.registry import ended
 from jobs.tasks import Send
 from storage import media, sending, work
 from storage.merchant_records import Job, MediaFile
+from storage.scope import HUB
 from storage.sending import Sendable
 
 from .bots import DEADLINE_SECONDS
@@ -85,6 +87,8 @@ async def hand_over(
     """
     tx = scope.tx
     found = await sending.waiting(tx, now, len(formats))
+    if found and await _stands_still(scope):
+        return Batch([], [], more=False, next_at=None)
     going, later = await _paced(scope, [job for job in found if not _is_over(job, now)], now)
     await sending.postpone(tx, later, now)
     over = [job.id for job in found if _is_over(job, now)]
@@ -122,6 +126,13 @@ async def hand_over(
     more = len(found) == len(formats) and len(handed) < len(formats)
     next_at = None if len(handed) == len(formats) else await sending.next_waiting_at(tx)
     return Batch(handed, ended_, more, next_at)
+
+
+async def _stands_still(scope: WriteScope) -> bool:
+    """Whether the queue stands still for everybody, which a merchant's own part of a transaction
+    does not see on Postgres."""
+    async with scope.tx.savepoint(HUB):
+        return "message_sending" in await work.paused_for_all(scope.tx)
 
 
 def _is_over(job: Job, now: str) -> bool:

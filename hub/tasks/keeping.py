@@ -151,7 +151,8 @@ class Keeper:
         await self._adopt(first=not begun)
 
     async def _beat(self, scope: WriteScope) -> bool:
-        now = _now()
+        # By the database's clock: by its own, a hub that is ahead takes the others for dead.
+        now = await scope.tx.now()
         if await work.beat(scope.tx, self._worker, now):
             return True
         row = work.Worker(
@@ -175,9 +176,9 @@ class Keeper:
     async def _adopt(self, *, first: bool) -> None:
         """Hold what bots have of hubs that are gone, at the start of this one's former life too:
         they have their time to come back."""
-        since = format_ms(_now_ms() - int(SILENT_SECONDS * 1000))
 
         async def read(tx: Transaction) -> list[Job]:
+            since = format_ms(parse_ms(await tx.now()) - int(SILENT_SECONDS * 1000))
             found = await sending.held_by_others(tx, self._worker, since, _MOST_ORPHANS)
             return found + (await jobs.held_by(tx, self._worker) if first else [])
 

@@ -41,7 +41,7 @@ async def test_one_merchants_thousands_do_not_make_another_wait(shop: Shop) -> N
         await shop.parked(to=f"26377{number:03}")
     async with shop.bot(credit=1) as bot, shop.bot(credit=1, key="foreign") as foreign:
         task = await bot.task()
-        id_ = await shop.parked(merchant_id=shop.hub.other_merchant)
+        id_ = await shop.send(merchant_id=shop.hub.other_merchant)
         got = asyncio.create_task(foreign.task())
         handed = 0
         while not got.done():

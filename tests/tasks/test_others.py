@@ -1,12 +1,14 @@
 """What other hubs and other people do: a queue that stands still, two hubs, a hub that dies."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from hub.stream.waiting import WriteScope
+from hub.tasks import keeping
 from storage import work
 from storage.database import Database, Engine
 from storage.scope import HUB
@@ -32,6 +34,29 @@ async def test_a_queue_that_stands_still_is_handed_out_when_it_goes_on(shop: Sho
         assert await bot.idle()
         await shop.write(resume)
         assert (await bot.task())["job"] == second, "within a second"
+
+
+async def test_a_queue_that_stands_still_for_everybody_is_not_handed_out(shop: Shop) -> None:
+    async def pause(scope: WriteScope) -> None:
+        await work.pause(scope.tx, "message_sending", None, shop.now)
+
+    async def resume(scope: WriteScope) -> None:
+        await work.resume(scope.tx, "message_sending")
+
+    id_ = await shop.parked()
+    await shop.hub.services.log.commit(pause, HUB)
+    async with shop.bot(credit=1) as bot:
+        assert await bot.idle()
+        await shop.hub.services.log.commit(resume, HUB)
+        assert (await bot.task())["job"] == id_, "within a second"
+
+
+class _Ahead:
+    """The clock of a machine that is a minute ahead."""
+
+    monotonic = staticmethod(time.monotonic)
+    time = staticmethod(lambda: time.time() + 60)
+    time_ns = staticmethod(lambda: time.time_ns() + 60_000_000_000)
 
 
 @asynccontextmanager
@@ -107,4 +132,22 @@ async def test_a_hub_that_was_taken_for_dead_keeps_what_its_bots_have(
                     await asyncio.sleep(0.05)
         job = await two.job(id_)
         assert (job.state, job.worker) == ("running", "bots-one")
+        assert (await bot.done(task))["state"] == "succeeded"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+async def test_a_hub_whose_clock_is_ahead_takes_nobody_for_dead(
+    database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = await prepared(database)
+    async with another(hub, "one") as one, one.bot(credit=1) as bot:
+        id_ = await one.send()
+        task = await bot.task()
+        async with another(hub, "two") as two:
+            keeper = two.hub.services.dispatcher._keeper
+            monkeypatch.setattr(keeping, "time", _Ahead)
+            await keeper._adopt(first=False)
+            monkeypatch.undo()
+            assert (await two.job(id_)).worker == "bots-one"
         assert (await bot.done(task))["state"] == "succeeded"
