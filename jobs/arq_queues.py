@@ -30,9 +30,10 @@ DEFINITION_SECONDS = 30 * 86_400
 what a lost id leaves behind, and is no limit on how long a job may wait."""
 TAKEN_SECONDS = 10
 """How long after a job was taken its definition may be read."""
-PRIORITY_MS = 10**10
-"""What a step of priority is worth in milliseconds of waiting: four months, so more than any wait.
-A hundred steps still leave the score exact, and above zero."""
+PRIORITY_MS = 1_000
+"""What a step of priority is worth in milliseconds of waiting. Merchants choose it themselves, and
+all of them share a queue: with a hundred steps a job goes before what came in the last 100 s, and
+whatever has waited longer goes first all the same."""
 PRIORITIES = range(-100, 101)
 SOCKET_SECONDS = 5.0
 """How long Redis may take to answer; a stopped or black-holed one counts as gone after that."""

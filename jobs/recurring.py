@@ -8,11 +8,11 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from hub.protocol.errors import InvalidParams
+from hub.protocol.errors import HubError, InvalidParams
 from hub.protocol.times import format_ms, parse_ms
 from storage import jobs, recurring
 from storage.database import Transaction
-from storage.errors import Conflict
+from storage.errors import Conflict, StorageError
 from storage.merchant_records import Job, Queue, RecurringJob
 from storage.scope import HUB, Scope
 
@@ -99,6 +99,12 @@ async def _run(scope: WriteScope, begun: _Begun) -> None:
             await begin(scope, begun)
     except (InvalidParams, Conflict, msgspec.ValidationError) as error:
         await _dead(scope, begun, str(error))
+    except (HubError, StorageError):
+        raise
+    except Exception as error:
+        # It goes on with its next run, or it would come first again and hold up all the others.
+        log.exception("a run could not be made", recurring=due.id)
+        await _dead(scope, begun, f"{type(error).__name__}: {error}")
 
 
 async def _as_it_stands(scope: WriteScope, begun: _Begun) -> None:

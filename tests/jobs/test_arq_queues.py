@@ -43,7 +43,8 @@ def test_scores_are_exact_and_above_zero_whatever_the_priority() -> None:
     scores = [score(priority, now) for priority in (*PRIORITIES, 10**9, -(10**9))]
     assert min(scores) > 0
     assert all(float(each) == each and float(each + 1) != each for each in scores)
-    assert score(10**9, now) == score(100, now) < score(99, now + 86_400_000 * 30)
+    assert score(10**9, now) == score(100, now) < score(99, now)
+    assert score(-100, now) < score(100, now + 201_000), "who has waited long enough goes first"
 
 
 async def test_a_job_waits_once_and_keeps_its_place(queues: ArqQueues) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from hub.protocol.times import format_ms, parse_ms
-from jobs.recurring import begin_due
+from jobs.recurring import BEGINNINGS, begin_due
 from storage import messages, recurring
 from storage.database import Transaction
 from storage.merchant_records import Job, Message, RecurringJob
@@ -154,3 +156,18 @@ async def test_one_whose_zone_is_unknown_here_does_not_come_and_stops_nobody(
     assert await begin_due(factory.context) == 2
     assert len(await all_jobs(factory)) == 1
     assert (await now_of(factory, broken)).next_run_at is None
+
+
+async def test_a_run_that_fails_in_an_unknown_way_holds_up_none(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(scope: Any, begun: Any) -> None:
+        raise ArithmeticError("no such number")
+
+    monkeypatch.setitem(BEGINNINGS, (QUEUE, ERRAND), fails)
+    hour = just_now(factory)
+    row = await recur(factory, hour)
+    assert await begin_due(factory.context) == 1
+    [job] = await all_jobs(factory)
+    assert (job.state, job.error) == ("dead", "ArithmeticError: no such number")
+    assert (await now_of(factory, row)).next_run_at == format_ms(hour + HOUR)
