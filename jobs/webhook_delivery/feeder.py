@@ -13,6 +13,7 @@ publisher waits for none of it.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -173,10 +174,16 @@ class Feeder:
     async def begin(self) -> None:
         """Find the place in the log, or make it at its end: no event from here on is missed.
 
+        Where there are no webhooks it goes to the end at once: retention waits for it.
+
         Raises:
             StorageError, HubError: the database did not do it.
         """
         await self._find_place()
+        await self._look_at_webhooks()
+        if not self._endpoints and self.position < self._log.end:
+            with contextlib.suppress(_Overtaken, _Outdated):
+                await self._write([], self._log.end)
 
     async def run(self) -> None:
         """Write deliveries until cancelled."""
