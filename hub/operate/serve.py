@@ -94,7 +94,6 @@ async def _serve(
         ticket = services.authenticator.issue_ticket(Behind(admin_id, None), SIGN_IN_SECONDS)
 
         def started() -> None:
-            announce(lock.Running(os.getpid(), local))
             print(
                 banner(
                     version, url, settings.data_dir, ticket,
@@ -102,6 +101,8 @@ async def _serve(
                 ),
                 flush=True,
             )  # fmt: skip
+            # Whoever waits for this may look for the sign-in link next.
+            announce(lock.Running(os.getpid(), local))
             log.info("listening", url=local, epoch=services.log.epoch, offset=services.log.end)
 
         app = make_app(services, example_line(url, settings.data_dir))
