@@ -53,12 +53,16 @@ def run_command(
     return process, out, err
 
 
-def open_files(hub: HubProcess) -> dict[int, str]:
-    """What it has open; numbers of sockets and names of folders are left out."""
-    found = {}
+def open_files(hub: HubProcess) -> set[str]:
+    """What it has open; numbers of sockets and names of folders are left out, and how often: SQLite
+    opens its files when a connection needs them."""
+    found = set()
     for file in Path(f"/proc/{hub.pid}/fd").iterdir():
-        name = os.readlink(file).replace(str(hub.data_dir.parent), "")
-        found[int(file.name)] = re.sub(r"\d+", "N", name)
+        try:
+            name = os.readlink(file).replace(str(hub.data_dir.parent), "")
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        found.add(re.sub(r"\d+", "N", name))
     return found
 
 
