@@ -1,8 +1,10 @@
 """Removes what the hub keeps for a time: first answers to calls that may come again, jobs that have
-ended, attempts to call webhooks, pictures that have expired, and files that nobody looks for."""
+ended, attempts to call webhooks, recipients' times, pictures that have expired, and files that
+nobody looks for."""
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -16,7 +18,8 @@ from hub.stream.retention import keep_removing
 from hub.stream.waiting import WriteScope
 from jobs.pictures.variants import blobs_of
 from jobs.queues import KEPT_DAYS, NAMES
-from storage import idempotency, jobs, media, webhook_logs
+from storage import idempotency, jobs, media, webhook_logs, work
+from storage.database import Transaction
 from storage.errors import NotFound, Stale, StorageError
 from storage.merchant_records import MediaFile
 from storage.scope import HUB, Scope
@@ -33,50 +36,63 @@ _DAY_MS = 86_400_000
 async def forget_answers(event_log: EventLog) -> None:
     """Remove the answers whose time is over, now and every minute, until cancelled."""
 
-    async def remove(limit: int) -> int:
-        now = format_ms(_now_ms())
+    async def expire(tx: Transaction, now_ms: int, limit: int) -> int:
+        return await idempotency.expire(tx, format_ms(now_ms), limit)
 
-        async def work(scope: WriteScope) -> int:
-            return await idempotency.expire(scope.tx, now, limit)
-
-        return (await event_log.commit(work, HUB)).result
-
-    await keep_removing(remove, "old answers wait to be removed")
+    await _keep_expiring(event_log, expire, "old answers wait to be removed")
 
 
 async def forget_jobs(event_log: EventLog) -> None:
     """Remove the jobs that have ended long ago, now and every minute, until cancelled."""
 
-    async def remove(limit: int) -> int:
-        now_ms = _now_ms()
+    async def expire(tx: Transaction, now_ms: int, limit: int) -> int:
+        removed = 0
+        for state, days in KEPT_DAYS.items():
+            before = format_ms(now_ms - days * _DAY_MS)
+            for queue in NAMES:
+                if removed < limit:
+                    removed += await jobs.expire(tx, queue, state, before, limit - removed)
+        return removed
 
-        async def work(scope: WriteScope) -> int:
-            removed = 0
-            for state, days in KEPT_DAYS.items():
-                before = format_ms(now_ms - days * _DAY_MS)
-                for queue in NAMES:
-                    if removed < limit:
-                        rest = limit - removed
-                        removed += await jobs.expire(scope.tx, queue, state, before, rest)
-            return removed
-
-        return (await event_log.commit(work, HUB)).result
-
-    await keep_removing(remove, "old jobs wait to be removed")
+    await _keep_expiring(event_log, expire, "old jobs wait to be removed")
 
 
 async def forget_attempts(event_log: EventLog) -> None:
     """Remove old attempts to call webhooks, now and every minute, until cancelled."""
 
+    async def expire(tx: Transaction, now_ms: int, limit: int) -> int:
+        before = least_uuid7(now_ms - ATTEMPTS_DAYS * _DAY_MS)
+        return await webhook_logs.expire(tx, before, limit)
+
+    await _keep_expiring(event_log, expire, "old attempts of webhooks wait to be removed")
+
+
+async def forget_slots(event_log: EventLog) -> None:
+    """Forget the recipients who may be sent the next message, now and every minute, until
+    cancelled."""
+
+    async def expire(tx: Transaction, now_ms: int, limit: int) -> int:
+        return await work.forget_slots(tx, format_ms(now_ms), limit)
+
+    await _keep_expiring(event_log, expire, "recipients' times wait to be removed")
+
+
+async def _keep_expiring(
+    event_log: EventLog,
+    expire: Callable[[Transaction, int, int], Awaitable[int]],
+    waits: str,
+) -> None:
+    """Remove what has expired by the milliseconds since 1970, see `keep_removing`."""
+
     async def remove(limit: int) -> int:
-        before = least_uuid7(_now_ms() - ATTEMPTS_DAYS * _DAY_MS)
+        now_ms = _now_ms()
 
-        async def work(scope: WriteScope) -> int:
-            return await webhook_logs.expire(scope.tx, before, limit)
+        async def write(scope: WriteScope) -> int:
+            return await expire(scope.tx, now_ms, limit)
 
-        return (await event_log.commit(work, HUB)).result
+        return (await event_log.commit(write, HUB)).result
 
-    await keep_removing(remove, "old attempts of webhooks wait to be removed")
+    await keep_removing(remove, waits)
 
 
 async def sweep_pictures(event_log: EventLog, folder: MediaFolder) -> None:

@@ -16,7 +16,13 @@ from hub.auth import Authenticator
 from hub.gateway.connections import Connections
 from hub.gateway.gateway import Gateway
 from hub.gateway.presence import Presence
-from hub.housekeeping import forget_answers, forget_attempts, forget_jobs, sweep_pictures
+from hub.housekeeping import (
+    forget_answers,
+    forget_attempts,
+    forget_jobs,
+    forget_slots,
+    sweep_pictures,
+)
 from hub.media.folder import MediaFolder
 from hub.metrics import Metrics
 from hub.origins import Origins
@@ -160,6 +166,7 @@ async def open_services(
         endless.append(tasks.create_task(sweep_pictures(event_log, media)))
         endless.append(tasks.create_task(forget_jobs(event_log)))
         endless.append(tasks.create_task(forget_attempts(event_log)))
+        endless.append(tasks.create_task(forget_slots(event_log)))
         queues, working = start_queues(
             settings,
             event_log,

@@ -33,9 +33,6 @@ log = structlog.get_logger("hub.tasks")
 
 LOOK_SECONDS = 1.0
 """How often it is looked for what nobody has told of, and how often progress is written."""
-_SWEEP_SECONDS = 60.0
-_SLOTS = 1000
-"""Recipients' times that are forgotten in one commit."""
 _MOST_LOST = 100
 """Tasks that are given up in one commit."""
 _MOST_ORPHANS = 1000
@@ -58,7 +55,7 @@ class Keeper:
     async def run(self) -> None:
         """Look after what is held, and for what nobody has told of, until cancelled."""
         begun = False
-        beaten = swept = float("-inf")
+        beaten = float("-inf")
         while True:
             try:
                 if time.monotonic() - beaten >= BEAT_SECONDS:
@@ -68,8 +65,6 @@ class Keeper:
                     await self._give_up(merchant)
                     await self._note(merchant)
                 await self._look()
-                if time.monotonic() - swept >= _SWEEP_SECONDS and not await self._sweep():
-                    swept = time.monotonic()
             except (HubError, StorageError) as error:
                 log.warning("tasks could not be looked after", error=str(error))
             except Exception:  # a fault here must not end the hub: it is looked again in a second
@@ -129,14 +124,6 @@ class Keeper:
 
         for merchant_id in await self._log.database.read(read, HUB):
             self._dispatcher.wake_merchant(merchant_id)
-
-    async def _sweep(self) -> bool:
-        """Forget the recipients who may be sent the next message; whether there may be more."""
-
-        async def forget(scope: WriteScope) -> int:
-            return await work.forget_slots(scope.tx, _now(), _SLOTS)
-
-        return (await self._log.commit(forget, HUB)).result == _SLOTS
 
     # ── hubs that are gone ───────────────────────────────────────────────────────────────────
 

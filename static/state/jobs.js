@@ -39,6 +39,16 @@ export const STATES = [
 
 const OPEN = new Set(['scheduled', 'queued', 'running', 'retrying']);
 
+/**
+ * What may be done to jobs.
+ * @type {[verb: string, label: string, sign: any][]}
+ */
+export const ACTS = [
+  ['retry', 'Retry', 'refresh'],
+  ['cancel', 'Cancel', 'close'],
+  ['discard', 'Discard', 'trash'],
+];
+
 /** What may be done to jobs in each state. @type {Record<string, (state: string) => boolean>} */
 export const ALLOWED = {
   retry: (state) => state === 'dead' || state === 'cancelled',

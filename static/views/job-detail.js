@@ -11,15 +11,8 @@ import { sentence } from '../elements/fields.js';
 import { fullTime, grouped, milliseconds, shortTime } from '../elements/format.js';
 import { statusPill } from '../elements/status-pill.js';
 import { Followed } from '../state/followed.js';
-import { ALLOWED, stateText, taskTitle } from '../state/jobs.js';
+import { ACTS, ALLOWED, stateText, taskTitle } from '../state/jobs.js';
 import { queueTitle } from '../state/queues.js';
-
-/** @type {[verb: string, label: string, sign: any][]} */
-const ACTS = [
-  ['retry', 'Retry', 'refresh'],
-  ['cancel', 'Cancel', 'close'],
-  ['discard', 'Discard', 'trash'],
-];
 
 /**
  * @param {import('./shell.js').Context} context

@@ -13,7 +13,15 @@ import { sentence } from '../elements/fields.js';
 import { tabs } from '../elements/tabs.js';
 import { choice, toolbar } from '../elements/toolbar.js';
 import { Collection } from '../state/collection.js';
-import { ALLOWED, jobQuestion, manyParams, newestFirst, Progress, STATES } from '../state/jobs.js';
+import {
+  ACTS,
+  ALLOWED,
+  jobQuestion,
+  manyParams,
+  newestFirst,
+  Progress,
+  STATES,
+} from '../state/jobs.js';
 import { hindrance, moved, queuePoll, queueTitle, QUEUE_TITLES } from '../state/queues.js';
 import { attend, showReading } from './attention.js';
 import { jobDrawer } from './job-detail.js';
@@ -21,12 +29,6 @@ import { recurringPanel } from './recurring.js';
 
 const TICK_MS = 1_000;
 
-/** What may be done to many at once. @type {[verb: string, label: string, sign: any][]} */
-const ACTS = [
-  ['retry', 'Retry', 'refresh'],
-  ['cancel', 'Cancel', 'close'],
-  ['discard', 'Discard', 'trash'],
-];
 /** @type {Record<string, string>} */
 const DONE = { retry: 'to be done again', cancel: 'cancelled', discard: 'discarded' };
 

@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from hub.housekeeping import forget_slots
 from hub.protocol.times import format_ms, parse_ms
 from storage.database import Transaction
 from tests.tasks.shop import Shop
@@ -44,7 +45,7 @@ async def test_they_come_one_after_the_other(shop: Shop) -> None:
 async def test_recipients_are_forgotten_who_are_free_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.tasks.keeping._SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr("hub.stream.retention._PAUSE_SECONDS", 0.1)
     await shop.send()
     async with shop.bot(credit=1) as bot:
         await bot.task()
@@ -55,9 +56,11 @@ async def test_recipients_are_forgotten_who_are_free_again(
             )
             return int(count)
 
+        forgetting = asyncio.create_task(forget_slots(shop.hub.services.log))
         async with asyncio.timeout(5):
             while await shop.hub.database.read(slots, shop.scope):
                 await asyncio.sleep(0.1)
+        forgetting.cancel()
 
 
 async def test_another_merchants_messages_do_not_count(shop: Shop) -> None:
